@@ -1,0 +1,346 @@
+"""Where prices come from: the provider protocol, local files and in-memory frames."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, Protocol, runtime_checkable
+
+import pandas as pd
+
+from eventstudy.data.bars import FIELDS, Bars, Basis, checked_bars, numbers, session_dates
+from eventstudy.errors import DataSourceError, EventStudyWarning, InputError
+
+__all__ = ["FileProvider", "FrameProvider", "PriceProvider", "unknown_ticker"]
+
+_ALIASES: Final = {
+    "symbol": "ticker",
+    "adj close": "adj_close",
+    "adjclose": "adj_close",
+    "adjusted_close": "adj_close",
+    "adjusted close": "adj_close",
+    "dividend": "dividends",
+    "stock splits": "splits",
+    "stock_splits": "splits",
+    "split": "splits",
+}
+_SUFFIXES: Final = (".csv", ".csv.gz", ".parquet", ".pq")
+
+
+@runtime_checkable
+class PriceProvider(Protocol):
+    """Anything that can deliver daily bars.
+
+    ``name`` goes into ``Prices.info`` and the cache. A provider that reaches over a network sets a class attribute
+    ``remote = True``: its bars are then kept in the cache and it is never called offline.
+    """
+
+    name: str
+
+    def fetch(
+        self, symbols: Sequence[str], start: date | None, end: date | None, interval: str = "1d"
+    ) -> Mapping[str, Bars]:
+        """Bars for every symbol, at least from ``start`` to ``end`` inclusive as far as they exist.
+
+        Raises
+        ------
+        DataSourceError
+            Some symbol could not be had. ``context["failures"]`` maps symbol to cause and ``context["partial"]``
+            symbol to the bars that did arrive.
+        """
+        ...
+
+
+def unknown_ticker(ticker: str, available: Iterable[str], where: str) -> InputError:
+    """Error for a ticker that a source does not have, with the nearest names that it has."""
+    names = sorted(available)
+    near = difflib.get_close_matches(ticker.upper(), names, n=3, cutoff=0.5)
+    shown = ", ".join(near or names[:10]) + ("" if near or len(names) <= 10 else f", … ({len(names)} in all)")
+    return InputError(
+        f"{where} has no ticker {ticker!r}.",
+        remedy=f"{'Nearest' if near else 'It has'}: {shown}.",
+        ticker=ticker,
+        available=names,
+    )
+
+
+class FrameProvider:
+    """Prices from a frame in memory.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Wide: index (or first column) of dates and one column of prices per ticker, taken as total-return prices.
+        Long: columns ``date``, ``ticker`` and ``adj_close`` or ``close``, optionally ``open``, ``high``, ``low``,
+        ``volume``, ``dividends``, ``splits``. ``adj_close`` is used when present, else ``close`` adjusted by
+        ``dividends``, else ``close`` as it is, with a warning. The frame is not changed.
+    currency : str, optional
+        Recorded in ``Prices.info``.
+    """
+
+    name = "frame"
+
+    def __init__(self, frame: pd.DataFrame, *, currency: str | None = None) -> None:
+        self._where = "the frame"
+        self._currency = currency
+        self._frame = frame
+
+    def fetch(
+        self, symbols: Sequence[str], start: date | None, end: date | None, interval: str = "1d"
+    ) -> dict[str, Bars]:
+        """Bars of ``symbols`` over all dates of the source; ``start`` and ``end`` are left to the caller.
+
+        Raises
+        ------
+        InputError
+            An unknown ticker, or data that fail a check at the door.
+        """
+        table = _with_dates(self._raw(), self._where)
+        dates = session_dates(table.iloc[:, 0], self._where)
+        if _is_long(table, self._where):
+            return self._long(table, dates, symbols)
+        return self._wide(table, dates, symbols)
+
+    def _raw(self) -> pd.DataFrame:
+        return self._frame
+
+    def _bars(self, frame: pd.DataFrame, basis: Basis) -> Bars:
+        return Bars(frame, basis, currency=self._currency)
+
+    def _wide(
+        self, table: pd.DataFrame, dates: pd.DatetimeIndex, symbols: Sequence[str]
+    ) -> dict[str, Bars]:
+        names = [str(c) for c in table.columns[1:]]
+        out: dict[str, Bars] = {}
+        for symbol in symbols:
+            if symbol not in names:
+                raise unknown_ticker(symbol, names, self._where)
+            column = numbers(table.iloc[:, 1 + names.index(symbol)], symbol, dates, self._where)
+            frame = checked_bars(column.to_frame("adj_close"), symbol, self._where)
+            out[symbol] = self._bars(frame, "as given")
+        return out
+
+    def _long(
+        self, table: pd.DataFrame, dates: pd.DatetimeIndex, symbols: Sequence[str]
+    ) -> dict[str, Bars]:
+        columns = [c for c in FIELDS if c in table.columns]
+        tickers = table["ticker"].astype("str").str.strip()
+        known = set(tickers)
+        for symbol in symbols:
+            if symbol not in known:
+                raise unknown_ticker(symbol, known, self._where)
+        mine = tickers.isin(list(symbols)).to_numpy()
+        # Rows that nobody asked for are neither parsed nor checked; row numbers still refer to the source.
+        parsed = pd.concat(
+            [numbers(table[c].where(mine), c, dates, self._where) for c in columns], axis=1, keys=columns
+        )
+        basis: Basis = "close, not adjusted"
+        if "adj_close" in columns:
+            basis = "adjusted close"
+        elif "dividends" in columns:
+            basis = "close + dividends"
+        else:
+            warnings.warn(
+                f"{self._where}: only unadjusted closes; returns on ex-dividend and split days will be wrong. "
+                "Add a column adj_close, or dividends.",
+                EventStudyWarning,
+                stacklevel=2,
+            )
+        groups = dict(iter(parsed[mine].groupby(tickers.to_numpy()[mine], sort=False)))
+        return {s: self._bars(checked_bars(groups[s], s, self._where), basis) for s in symbols}
+
+
+class FileProvider(FrameProvider):
+    """Prices from a CSV (``.csv``, ``.csv.gz``) or Parquet file, wide or long; see :class:`FrameProvider`.
+
+    Parameters
+    ----------
+    path : str or Path
+        Wide CSV: first column the date, then one column per ticker. Long CSV: a header with ``date``, ``ticker`` and
+        ``adj_close`` or ``close``. UTF-8, comma-separated, decimal points.
+    currency : str, optional
+        Recorded in ``Prices.info``.
+
+    Raises
+    ------
+    DataSourceError
+        The file is missing, a directory, empty or unreadable.
+    """
+
+    name = "file"
+
+    def __init__(self, path: str | Path, *, currency: str | None = None) -> None:
+        self._path = Path(path)
+        self._where = str(path)
+        self._currency = currency
+        self._loaded: tuple[pd.DataFrame, str, str] | None = None
+
+    @staticmethod
+    def recognises(source: str) -> bool:
+        """Whether a string looks like a path to a price file rather than the name of a source."""
+        return source.lower().endswith(_SUFFIXES) or "/" in source or "\\" in source or Path(source).exists()
+
+    def _raw(self) -> pd.DataFrame:
+        return self._load()[0]
+
+    def _bars(self, frame: pd.DataFrame, basis: Basis) -> Bars:
+        _, checksum, written = self._load()
+        return Bars(
+            frame, basis, currency=self._currency, sha256=checksum, fetched_at=written, note=self._where
+        )
+
+    def _load(self) -> tuple[pd.DataFrame, str, str]:
+        if self._loaded is None:
+            checksum, written = self._fingerprint()
+            is_csv = self._where.lower().endswith((".csv", ".csv.gz"))
+            self._loaded = (self._read_csv() if is_csv else self._read_parquet()), checksum, written
+        return self._loaded
+
+    def _fingerprint(self) -> tuple[str, str]:
+        if not self._path.exists():
+            near = difflib.get_close_matches(self._path.name, _siblings(self._path), n=3)
+            remedy = f"Nearest in that folder: {', '.join(near)}." if near else "Check the path."
+            raise DataSourceError(f"{self._where}: no such file.", remedy=remedy, path=self._where)
+        if self._path.is_dir():
+            raise DataSourceError(
+                f"{self._where}: a directory, not a file.",
+                remedy="Name one CSV or Parquet file.",
+                path=self._where,
+            )
+        if not self._where.lower().endswith(_SUFFIXES):
+            raise DataSourceError(
+                f"{self._where}: unknown kind of file.",
+                remedy=f"Expected one of {', '.join(_SUFFIXES)}.",
+                path=self._where,
+            )
+        try:
+            content = self._path.read_bytes()
+        except OSError as exc:
+            raise DataSourceError(
+                f"{self._where}: cannot be read ({exc.strerror}).",
+                remedy="Check its permissions.",
+                path=self._where,
+            ) from exc
+        if not content.strip():
+            raise self._empty()
+        written = datetime.fromtimestamp(self._path.stat().st_mtime, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return sha256(content).hexdigest(), written
+
+    def _empty(self) -> DataSourceError:
+        return DataSourceError(
+            f"{self._where}: the file has no rows.",
+            remedy="It needs a header and one row per date.",
+            path=self._where,
+        )
+
+    def _read_csv(self) -> pd.DataFrame:
+        try:
+            # Text first: a header that repeats a ticker, a ticker called NA and a stray cell must stay visible.
+            raw = pd.read_csv(
+                self._path,
+                header=None,
+                dtype=str,
+                keep_default_na=False,
+                encoding="utf-8-sig",
+                skip_blank_lines=True,
+            )
+        except (ValueError, OSError, EOFError) as exc:  # parser, Unicode and gzip errors
+            raise DataSourceError(
+                f"{self._where}: not a readable CSV file ({exc}).",
+                remedy="Save it as comma-separated UTF-8 with as many cells in every row.",
+                path=self._where,
+            ) from exc
+        if len(raw) < 2:
+            raise self._empty()
+        if raw.shape[1] == 1 and any(mark in str(raw.iat[0, 0]) for mark in ";\t|"):
+            raise InputError(
+                f"{self._where}: one column only, header {raw.iat[0, 0]!r}.",
+                remedy="Separate the cells with commas.",
+            )
+        table = raw.iloc[1:].reset_index(drop=True)
+        table.columns = pd.Index([str(c).strip() for c in raw.iloc[0]])
+        return table
+
+    def _read_parquet(self) -> pd.DataFrame:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            table: pd.DataFrame = pq.read_table(self._path).to_pandas()
+        except (pa.ArrowException, OSError) as exc:
+            raise DataSourceError(
+                f"{self._where}: not a readable Parquet file ({exc}).",
+                remedy="Write it again; a copy cut short looks like this.",
+                path=self._where,
+            ) from exc
+        if table.empty:
+            raise self._empty()
+        return table
+
+
+def _siblings(path: Path) -> list[str]:
+    return [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+
+
+def _with_dates(frame: pd.DataFrame, where: str) -> pd.DataFrame:
+    """Copy with the dates as first column, and canonical names where the layout is long."""
+    if isinstance(frame.columns, pd.MultiIndex) or isinstance(frame.index, pd.MultiIndex):
+        raise InputError(
+            f"{where}: several header or index levels.",
+            remedy='Pick one field, such as frame["Close"], or reset_index() to a long table.',
+        )
+    if frame.empty:
+        raise InputError(
+            f"{where}: no rows or no columns ({frame.shape[0]} × {frame.shape[1]}).",
+            remedy="Give at least one date and one ticker.",
+        )
+    names = {c: _canonical(c) for c in frame.columns}
+    long = {"ticker", "date"} <= set(names.values()) or (
+        "ticker" in names.values() and frame.index.name is not None
+    )
+    table = frame.rename(columns=names) if long else frame.copy(deep=False)
+    if "date" in table.columns and long:
+        table.insert(0, "date", table.pop("date"))
+    elif isinstance(frame.index, pd.DatetimeIndex | pd.PeriodIndex) or _canonical(frame.index.name) == "date":
+        table = table.reset_index(names="date")
+    twice = table.columns[table.columns.duplicated()]
+    if len(twice):
+        raise InputError(f"{where}: column {twice[0]!r} occurs more than once.", remedy="Keep one of them.")
+    return table
+
+
+def _canonical(name: Hashable) -> str:
+    text = str(name).strip().lower()
+    return "date" if text in {"date", "datetime"} else _ALIASES.get(text, text)
+
+
+def _is_long(table: pd.DataFrame, where: str) -> bool:
+    names = {_canonical(c) for c in table.columns}
+    shown = ", ".join(map(str, table.columns))
+    if "ticker" in table.columns and "date" in table.columns:
+        if names & {"close", "adj_close"}:
+            return True
+        raise InputError(
+            f"{where}: a long table without prices; it has the columns {shown}.",
+            remedy="Add a column adj_close or close.",
+            columns=list(table.columns),
+        )
+    # LOW and OPEN are tickers too: only a close beside other bar fields marks a bar table.
+    if names & {"close", "adj_close"} and len(names & set(FIELDS)) >= 2:
+        missing = "ticker" if "date" in names else "date, ticker"
+        raise InputError(
+            f"{where}: missing column {missing}; it has {shown}.",
+            remedy="Add a ticker column, or give one column of prices per ticker.",
+            columns=list(table.columns),
+        )
+    if table.shape[1] < 2:
+        raise InputError(
+            f"{where}: dates only; it has the column {shown}.",
+            remedy="Add one column of prices per ticker.",
+            columns=list(table.columns),
+        )
+    return False

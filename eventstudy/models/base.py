@@ -1,0 +1,93 @@
+"""What every normal-return model promises: one method to fit, one small set of answers."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from eventstudy._typing import FloatArray, IntArray
+from eventstudy.kernels import WindowSums
+from eventstudy.panel import ReturnPanel
+from eventstudy.windows import EventIndex, Window
+
+__all__ = ["ModelFit", "NormalReturnModel"]
+
+
+class ModelFit(Protocol):
+    """Fits of ``n`` security-events; what the measures and the tests read.
+
+    Attributes
+    ----------
+    index : EventIndex
+        The events fitted.
+    ar : ndarray of float64, shape (n, L2)
+        Abnormal returns of the event window (decimal), NaN where missing.
+    sigma2 : ndarray of float64, shape (n,)
+        Residual variance of the estimation window, per session.
+    n_obs : ndarray of int64, shape (n,)
+        Usable rows of the estimation window, ``M``.
+    n_params : int
+        Parameters fitted, ``K``; ``sigma2`` has ``n_obs − n_params`` degrees of freedom.
+    coef : ndarray of float64, shape (n, n_params)
+        Fitted parameters.
+    coef_names : tuple of str
+        Their names.
+    r2 : ndarray of float64, shape (n,)
+        Coefficient of determination, NaN where it has no meaning.
+    status : ndarray of int8, shape (n,)
+        0 where the fit is good; see :mod:`eventstudy.kernels`.
+    """
+
+    @property
+    def index(self) -> EventIndex: ...
+    @property
+    def ar(self) -> FloatArray: ...
+    @property
+    def sigma2(self) -> FloatArray: ...
+    @property
+    def n_obs(self) -> IntArray: ...
+    @property
+    def n_params(self) -> int: ...
+    @property
+    def coef(self) -> FloatArray: ...
+    @property
+    def coef_names(self) -> tuple[str, ...]: ...
+    @property
+    def r2(self) -> FloatArray: ...
+    @property
+    def status(self) -> np.ndarray[Any, np.dtype[np.int8]]: ...
+
+    def window_sums(self, window: Window, *, skip_missing: bool = False) -> WindowSums:
+        """CAR over a window with its forecast-variance multiplier."""
+        ...
+
+    def residuals(self, part: slice) -> FloatArray:
+        """Estimation-window residuals of some events, shape (len(part), L1), NaN where missing."""
+        ...
+
+    def take(self, which: Any) -> ModelFit:
+        """Fits of some of the events."""
+        ...
+
+
+@runtime_checkable
+class NormalReturnModel(Protocol):
+    """A model of the return that would have been expected without the event.
+
+    A model is a small frozen description; it holds no data and no fit.
+    """
+
+    @property
+    def name(self) -> str:
+        """Short name for tables and files."""
+        ...
+
+    @property
+    def benchmarks(self) -> tuple[str, ...]:
+        """Securities or factors of the panel that the model reads."""
+        ...
+
+    def fit(self, panel: ReturnPanel, index: EventIndex, min_obs: int) -> ModelFit:
+        """Fit every event at once."""
+        ...

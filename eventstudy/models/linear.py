@@ -1,0 +1,274 @@
+"""Models that are linear in their parameters, all fitted by the same batched kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from eventstudy._typing import FloatArray, IntArray
+from eventstudy.errors import InputError
+from eventstudy.kernels import (
+    LinearArrays,
+    LinearDesign,
+    WindowSums,
+    estimation_residuals,
+    fit_linear,
+    window_sums,
+)
+from eventstudy.panel import ReturnPanel
+from eventstudy.windows import EventIndex, Window
+
+__all__ = ["FactorModel", "LinearFit", "MarketAdjusted", "MarketModel", "MeanAdjusted"]
+
+
+@dataclass(frozen=True, slots=True)
+class LinearFit:
+    """Fits of a linear model; see :class:`eventstudy.models.base.ModelFit`."""
+
+    panel_values: FloatArray
+    design: LinearDesign
+    index: EventIndex
+    arrays: LinearArrays
+    coef_names: tuple[str, ...]
+
+    @property
+    def ar(self) -> FloatArray:
+        """Abnormal returns, shape (n, L2)."""
+        return self.arrays.ar
+
+    @property
+    def sigma2(self) -> FloatArray:
+        """Residual variance per session, shape (n,)."""
+        return self.arrays.sigma2
+
+    @property
+    def n_obs(self) -> IntArray:
+        """Usable estimation rows, shape (n,)."""
+        return self.arrays.n_obs
+
+    @property
+    def n_params(self) -> int:
+        """Number of fitted parameters, ``K``."""
+        return self.design.n_params
+
+    @property
+    def coef(self) -> FloatArray:
+        """Fitted parameters, shape (n, K)."""
+        return self.arrays.coef
+
+    @property
+    def r2(self) -> FloatArray:
+        """Coefficient of determination, shape (n,)."""
+        return self.arrays.r2
+
+    @property
+    def status(self) -> np.ndarray[Any, np.dtype[np.int8]]:
+        """Outcome of each fit, shape (n,)."""
+        return self.arrays.status
+
+    def window_sums(self, window: Window, *, skip_missing: bool = False) -> WindowSums:
+        """CAR over a window with its exact forecast-variance multiplier."""
+        return window_sums(
+            self.arrays,
+            self.design,
+            self.index.position,
+            self.index.event.start,
+            (window.start, window.end),
+            skip_missing=skip_missing,
+        )
+
+    def residuals(self, part: slice) -> FloatArray:
+        """Estimation-window residuals of some events, shape (len(part), L1)."""
+        est = self.index.estimation
+        return estimation_residuals(
+            self.panel_values,
+            self.design,
+            self.coef[part],
+            self.index.security[part],
+            self.index.position[part],
+            (est.start, est.end),
+        )
+
+    def take(self, which: Any) -> LinearFit:
+        """Fits of some of the events."""
+        return LinearFit(
+            self.panel_values, self.design, self.index.take(which), self.arrays.take(which), self.coef_names
+        )
+
+
+def _fit(
+    panel: ReturnPanel, index: EventIndex, min_obs: int, design: LinearDesign, names: tuple[str, ...]
+) -> LinearFit:
+    est, event = index.estimation, index.event
+    arrays = fit_linear(
+        panel.values,
+        design,
+        index.security,
+        index.position,
+        (est.start, est.end),
+        (event.start, event.end),
+        min_obs,
+    )
+    return LinearFit(panel.values, design, index, arrays, names)
+
+
+@dataclass(frozen=True, slots=True)
+class MeanAdjusted:
+    """Constant mean return: the expected return is the security's own mean over the estimation window.
+
+    References
+    ----------
+    Brown, S. J. and Warner, J. B. (1980). Measuring security price performance. *Journal of Financial Economics* 8.
+    """
+
+    @property
+    def name(self) -> str:
+        """Short name."""
+        return "mean"
+
+    @property
+    def benchmarks(self) -> tuple[str, ...]:
+        """None are needed."""
+        return ()
+
+    def fit(self, panel: ReturnPanel, index: EventIndex, min_obs: int) -> LinearFit:
+        """Fit every event at once."""
+        design = LinearDesign(np.empty((0, panel.n_sessions)), None, True)
+        return _fit(panel, index, min_obs, design, ("alpha",))
+
+
+@dataclass(frozen=True, slots=True)
+class MarketAdjusted:
+    """Market-adjusted return: the expected return is the benchmark's; nothing is fitted (``K = 0``).
+
+    Parameters
+    ----------
+    benchmark : str
+        Security of the panel that stands for the market.
+
+    References
+    ----------
+    Brown, S. J. and Warner, J. B. (1980). Measuring security price performance. *Journal of Financial Economics* 8.
+    """
+
+    benchmark: str
+
+    def __post_init__(self) -> None:
+        _check_name(self.benchmark)
+
+    @property
+    def name(self) -> str:
+        """Short name."""
+        return "adjusted"
+
+    @property
+    def benchmarks(self) -> tuple[str, ...]:
+        """The benchmark."""
+        return (self.benchmark,)
+
+    def fit(self, panel: ReturnPanel, index: EventIndex, min_obs: int) -> LinearFit:
+        """Fit every event at once."""
+        design = LinearDesign(np.empty((0, panel.n_sessions)), panel.values[panel.row(self.benchmark)], False)
+        return _fit(panel, index, min_obs, design, ())
+
+
+@dataclass(frozen=True, slots=True)
+class MarketModel:
+    """Market model: ``R = α + β R_m + e`` by ordinary least squares over the estimation window.
+
+    Parameters
+    ----------
+    benchmark : str
+        Security of the panel that stands for the market.
+
+    References
+    ----------
+    MacKinlay, A. C. (1997). Event studies in economics and finance. *Journal of Economic Literature* 35.
+
+    Examples
+    --------
+    >>> MarketModel("SPY")
+    MarketModel(benchmark='SPY')
+    """
+
+    benchmark: str
+
+    def __post_init__(self) -> None:
+        _check_name(self.benchmark)
+
+    @property
+    def name(self) -> str:
+        """Short name."""
+        return "market"
+
+    @property
+    def benchmarks(self) -> tuple[str, ...]:
+        """The benchmark."""
+        return (self.benchmark,)
+
+    def fit(self, panel: ReturnPanel, index: EventIndex, min_obs: int) -> LinearFit:
+        """Fit every event at once."""
+        design = LinearDesign(panel.take(self.benchmarks), None, True)
+        return _fit(panel, index, min_obs, design, ("alpha", "beta"))
+
+
+@dataclass(frozen=True, slots=True)
+class FactorModel:
+    """Linear model on several columns of the panel, with a constant: ``R = α + Σ β_j F_j + e``.
+
+    Use it for a market index beside a sector index, or any factors that the panel holds as securities.
+
+    Parameters
+    ----------
+    factors : sequence of str
+        Securities of the panel, two or more as a rule; one is the market model.
+
+    Raises
+    ------
+    InputError
+        If no factor is named, or one twice.
+
+    References
+    ----------
+    MacKinlay, A. C. (1997). Event studies in economics and finance. *Journal of Economic Literature* 35, section 4.
+
+    Examples
+    --------
+    >>> FactorModel(["SPY", "SMH"]).factors
+    ('SPY', 'SMH')
+    """
+
+    factors: Sequence[str]
+
+    def __post_init__(self) -> None:
+        names = (self.factors,) if isinstance(self.factors, str) else tuple(self.factors)
+        if not names:
+            raise InputError("A factor model needs at least one factor.", remedy='Such as FactorModel(["SPY", "SMH"]).')
+        for name in names:
+            _check_name(name)
+        if len(set(names)) < len(names):
+            raise InputError(f"A factor is named twice in {list(names)}.", remedy="Name each once.")
+        object.__setattr__(self, "factors", names)
+
+    @property
+    def name(self) -> str:
+        """Short name."""
+        return "factors"
+
+    @property
+    def benchmarks(self) -> tuple[str, ...]:
+        """The factors."""
+        return tuple(self.factors)
+
+    def fit(self, panel: ReturnPanel, index: EventIndex, min_obs: int) -> LinearFit:
+        """Fit every event at once."""
+        design = LinearDesign(panel.take(self.benchmarks), None, True)
+        return _fit(panel, index, min_obs, design, ("alpha", *(f"beta_{name}" for name in self.benchmarks)))
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str) or not name:
+        raise InputError(f"{name!r} is not the name of a benchmark.", remedy='Give a ticker of the panel, such as "SPY".')
