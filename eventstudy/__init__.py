@@ -1,1 +1,57 @@
-"""Event studies in finance."""
+"""Event studies in finance: abnormal returns, exact forecast errors, and tests that survive shared event dates."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from eventstudy.data import Prices, load_prices
+from eventstudy.errors import (
+    AlignmentError,
+    CacheMissError,
+    ClusteredEventsWarning,
+    ConvergenceError,
+    DataSourceError,
+    DroppedEventsWarning,
+    EventStudyError,
+    EventStudyWarning,
+    InputError,
+    InsufficientDataError,
+    ThinWindowWarning,
+    WindowError,
+)
+from eventstudy.events import Events
+from eventstudy.models import FactorModel, MarketAdjusted, MarketModel, MeanAdjusted
+from eventstudy.panel import ReturnPanel
+from eventstudy.results import EventStudyResults
+from eventstudy.study import EventStudy
+from eventstudy.windows import Window
+
+try:
+    __version__ = version("abnormal-returns")
+except PackageNotFoundError:  # a source tree on the path, not installed
+    __version__ = "0+unknown"
+
+__all__ = [
+    "AlignmentError",
+    "CacheMissError",
+    "ClusteredEventsWarning",
+    "ConvergenceError",
+    "DataSourceError",
+    "DroppedEventsWarning",
+    "EventStudy",
+    "EventStudyError",
+    "EventStudyResults",
+    "EventStudyWarning",
+    "Events",
+    "FactorModel",
+    "InputError",
+    "InsufficientDataError",
+    "MarketAdjusted",
+    "MarketModel",
+    "MeanAdjusted",
+    "Prices",
+    "ReturnPanel",
+    "ThinWindowWarning",
+    "Window",
+    "WindowError",
+    "__version__",
+    "load_prices",
+]

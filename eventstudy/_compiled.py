@@ -12,11 +12,16 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from eventstudy.kernels import OK, SINGULAR, TOO_FEW, ZERO_VARIANCE, negligible
+from eventstudy.kernels import OK, SINGULAR, TOO_FEW, ZERO_VARIANCE
 
 _FAST = {"reassoc", "contract", "nsz"}
 _jit: Any = njit(nogil=True, cache=True, fastmath=_FAST, error_model="numpy")
-_negligible = _jit(negligible)
+
+
+@_jit
+def _negligible(part: float, whole: float) -> bool:
+    """Whether a sum of squares is nothing but rounding beside the other (1e-12 in units of the data)."""
+    return part <= 1e-24 * whole
 
 
 @_jit

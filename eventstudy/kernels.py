@@ -24,6 +24,7 @@ import numpy as np
 from eventstudy._typing import FloatArray, IntArray
 
 __all__ = [
+    "EMPTY",
     "OK",
     "SINGULAR",
     "TOO_FEW",
@@ -39,7 +40,7 @@ __all__ = [
 
 Engine: TypeAlias = Literal["auto", "compiled", "numpy"]
 
-OK, TOO_FEW, SINGULAR, ZERO_VARIANCE = 0, 1, 2, 3
+OK, TOO_FEW, SINGULAR, ZERO_VARIANCE, EMPTY = 0, 1, 2, 3, 4
 
 _CHUNK = 16_384  # events a thread takes at a time: large enough to hide the call, small enough to share work
 _NUMPY_CHUNK = 2_048  # the numpy form gathers windows, so its chunks hold down memory
@@ -138,11 +139,6 @@ class WindowSums:
     car: FloatArray
     scale: FloatArray
     n_used: IntArray
-
-
-def negligible(part: float, whole: float) -> bool:
-    """Whether a sum of squares is nothing but rounding beside the other (1e-12 in units of the data)."""
-    return part <= 1e-24 * whole
 
 
 def chunks(n: int, size: int) -> Iterator[slice]:
@@ -254,6 +250,11 @@ def _windows(matrix: FloatArray, column: IntArray, window: IntArray, row: IntArr
     return np.where(inside, found, np.nan)
 
 
+def _negligible(part: FloatArray, whole: FloatArray) -> Any:
+    """Whether sums of squares are nothing but rounding beside others (1e-12 in units of the data)."""
+    return part <= 1e-24 * whole
+
+
 def _fit_numpy(
     values: FloatArray,
     design: LinearDesign,
@@ -279,7 +280,7 @@ def _fit_numpy(
     dx = np.where(ok[..., None], x0 - mean_x[:, None, :], 0.0)
     status = np.where(n_obs >= need, OK, TOO_FEW).astype(np.int8)
     size = (dx**2).sum(1)
-    flat = negligible_array(size, size + count[:, None] * mean_x**2).any(1)
+    flat = _negligible(size, size + count[:, None] * mean_x**2).any(1)
     unit = np.where(size > 0, np.sqrt(size), 1.0)
     q, r = np.linalg.qr(dx / unit[:, None, :]) if p else (dx, np.empty((n, 0, 0)))
     if p:
@@ -291,7 +292,7 @@ def _fit_numpy(
     beta = np.einsum("nab,nb->na", inverse_r, np.einsum("nta,nt->na", q, dy)) / unit
     resid = dy - np.einsum("nta,na->nt", dx, beta)
     ssr, syy = (resid**2).sum(1), (dy**2).sum(1)
-    status[good & negligible_array(ssr, (y0**2).sum(1))] = ZERO_VARIANCE
+    status[good & _negligible(ssr, (y0**2).sum(1))] = ZERO_VARIANCE
     bad = status != OK
     cross = np.einsum("nac,nbc->nab", inverse_r, inverse_r) / (unit[:, :, None] * unit[:, None, :])
     alpha = (mean_y - np.einsum("na,na->n", beta, mean_x)) * design.intercept
@@ -312,11 +313,6 @@ def _fit_numpy(
         getattr(out, name)[bad] = np.nan
     out.n_obs[:] = n_obs
     out.status[:] = status
-
-
-def negligible_array(part: FloatArray, whole: FloatArray) -> Any:
-    """:func:`negligible`, elementwise."""
-    return part <= 1e-24 * whole
 
 
 def window_sums(

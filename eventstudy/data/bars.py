@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -31,10 +31,10 @@ class Bars:
     Parameters
     ----------
     frame : pandas.DataFrame
-        Index ``date``: ascending, unique, naive midnights, the exchange's session dates. Columns: any of ``open``,
-        ``high``, ``low``, ``close``, ``adj_close`` (currency per share), ``volume`` (shares), ``dividends`` (currency
-        per share on the ex-date, else 0) and ``splits`` (new shares per old on the day, else 0); float64, NaN where
-        missing.
+        Index ``date``: ascending, unique, naive midnights, the exchange's session dates. Columns: any of
+        ``open``, ``high``, ``low``, ``close``, ``adj_close`` (currency per share), ``volume`` (shares),
+        ``dividends`` (currency per share on the ex-date, else 0) and ``splits`` (new shares per old on the
+        day, else 0); float64, NaN where missing.
     basis : {"adjusted close", "close + dividends", "close, not adjusted", "as given"}
         How :meth:`prices` gets its prices from the frame.
     currency, tz : str, optional
@@ -62,10 +62,10 @@ class Bars:
 
         Notes
         -----
-        The range is cut first and adjusted afterwards, so the last price is the traded one and the answer does not
-        depend on how much more the cache holds.
+        The range is cut first and adjusted afterwards, so the last price is the traded one and the answer
+        does not depend on how much more the cache holds.
         """
-        frame = self.frame.loc[start:end]  # type: ignore[misc]
+        frame = self.frame.loc[start:end]
         if self.basis == "close + dividends":
             return total_return(frame["close"], frame["dividends"], ticker=ticker)
         return frame["close" if self.basis == "close, not adjusted" else "adj_close"]
@@ -84,8 +84,8 @@ class Bars:
 def total_return(close: pd.Series[float], dividends: pd.Series[float], ticker: str = "") -> pd.Series[float]:
     """Dividend-adjusted prices from closes and dividends.
 
-    On an ex-date t every earlier price is multiplied by ``1 - D_t / C_{t-1}``, where C is the last close before t.
-    Close and dividends must be on one split basis (Yahoo's are: both are split-adjusted already).
+    On an ex-date t every earlier price is multiplied by ``1 - D_t / C_{t-1}``, where C is the last close
+    before t. Close and dividends must be on one split basis (Yahoo's are: both are split-adjusted already).
 
     Parameters
     ----------
@@ -106,8 +106,9 @@ def total_return(close: pd.Series[float], dividends: pd.Series[float], ticker: s
 
     Notes
     -----
-    The simple return over an ex-date is ``C_t / (C_{t-1} - D_t) - 1``, Yahoo's and CRSP-like vendors' convention of
-    reinvesting at the ex-date open; ``(C_t + D_t) / C_{t-1} - 1`` differs from it in second order.
+    The simple return over an ex-date is ``C_t / (C_{t-1} - D_t) - 1``, Yahoo's and CRSP-like vendors'
+    convention of reinvesting at the ex-date open; ``(C_t + D_t) / C_{t-1} - 1`` differs from it in second
+    order.
 
     Examples
     --------
@@ -122,8 +123,8 @@ def total_return(close: pd.Series[float], dividends: pd.Series[float], ticker: s
     if len(bad):
         day = bad[0]
         raise DataSourceError(
-            f"{ticker or 'the series'}: the dividend {paid[day]:g} of {day:%Y-%m-%d} is not below the last close "
-            f"before it, {before[day]:g}.",
+            f"{ticker or 'the series'}: the dividend {paid[day]:g} of {day:%Y-%m-%d} is not below "
+            f"the last close before it, {before[day]:g}.",
             remedy="Check the units (pence against pounds?) and load it from a corrected file.",
             ticker=ticker,
             date=day,
@@ -132,7 +133,7 @@ def total_return(close: pd.Series[float], dividends: pd.Series[float], ticker: s
     return close * later
 
 
-def session_dates(values: pd.Series[object] | pd.Index[object], where: str) -> pd.DatetimeIndex:
+def session_dates(values: pd.Series[Any] | pd.Index[Any], where: str) -> pd.DatetimeIndex:
     """Naive-midnight session dates of a column or index of dates.
 
     Zone-aware stamps become the date in their own zone; a time of day is dropped.
@@ -143,8 +144,9 @@ def session_dates(values: pd.Series[object] | pd.Index[object], where: str) -> p
         A value that is not a date; the first one is named with its row.
     """
     if isinstance(values, pd.PeriodIndex):
-        values = values.to_timestamp()
-    index = pd.Index(values)
+        index: pd.Index[Any] = values.to_timestamp()
+    else:
+        index = pd.Index(values)
     if pd.api.types.is_numeric_dtype(index.dtype):
         raise InputError(
             f"{where}: the dates are numbers (first: {index[0]!r}).",
@@ -169,7 +171,7 @@ def _without_zone(value: object) -> str:
     return _OFFSET.sub(r"\1", str(value).strip())
 
 
-def numbers(column: pd.Series[object], name: str, dates: pd.DatetimeIndex, where: str) -> pd.Series[float]:
+def numbers(column: pd.Series[Any], name: str, dates: pd.DatetimeIndex, where: str) -> pd.Series[float]:
     """``column`` as float64 on ``dates``; blanks and NA marks become NaN.
 
     Raises
@@ -204,8 +206,8 @@ def checked_bars(
     Raises
     ------
     EventStudyError
-        Of type ``error``: repeated or unsorted dates; zero, negative or infinite prices; negative volume or dividend;
-        no price at all. Ticker, date and a remedy are named.
+        Of type ``error``: repeated or unsorted dates; zero, negative or infinite prices; negative volume or
+        dividend; no price at all. Ticker, date and a remedy are named.
     """
 
     def refuse(what: str, remedy: str, day: Hashable = None) -> None:

@@ -6,9 +6,10 @@ The sessions come from *pandas-market-calendars*, which is imported on first use
 
 Notes
 -----
-Over 2005–2026 the two families hold the same sessions and closes for London, Tokyo, Toronto, Zurich, Shanghai and,
-but for the close of 1 June 2005 (15:56 in ``NYSE``, when trading stopped), New York. They differ for ``ASX`` (no
-holidays before 2011), ``HKEX``, ``EUREX`` and ``BMF``: prefer ``XASX``, ``XHKG``, ``XEUR`` and ``BVMF``.
+Over 2005–2026 the two families hold the same sessions and closes for London, Tokyo, Toronto, Zurich, Shanghai
+and, but for the close of 1 June 2005 (15:56 in ``NYSE``, when trading stopped), New York. They differ for
+``ASX`` (no holidays before 2011), ``HKEX``, ``EUREX`` and ``BMF``: prefer ``XASX``, ``XHKG``, ``XEUR`` and
+``BVMF``.
 """
 
 from __future__ import annotations
@@ -145,8 +146,8 @@ def session_of(
 ) -> SessionLookup:
     """Event session of each moment: the first session whose close lies strictly after it.
 
-    Before the open or during trading (lunch breaks included) that is the session itself; at the close or later,
-    early closes included, it is the next session; on a day without trading, the next session too.
+    Before the open or during trading (lunch breaks included) that is the session itself; at the close or
+    later, early closes included, it is the next session; on a day without trading, the next session too.
 
     Parameters
     ----------

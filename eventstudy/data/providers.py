@@ -35,8 +35,8 @@ _SUFFIXES: Final = (".csv", ".csv.gz", ".parquet", ".pq")
 class PriceProvider(Protocol):
     """Anything that can deliver daily bars.
 
-    ``name`` goes into ``Prices.info`` and the cache. A provider that reaches over a network sets a class attribute
-    ``remote = True``: its bars are then kept in the cache and it is never called offline.
+    ``name`` goes into ``Prices.info`` and the cache. A provider that reaches over a network sets a class
+    attribute ``remote = True``: its bars are then kept in the cache and it is never called offline.
     """
 
     name: str
@@ -49,8 +49,8 @@ class PriceProvider(Protocol):
         Raises
         ------
         DataSourceError
-            Some symbol could not be had. ``context["failures"]`` maps symbol to cause and ``context["partial"]``
-            symbol to the bars that did arrive.
+            Some symbol could not be had. ``context["failures"]`` maps symbol to cause and
+            ``context["partial"]`` symbol to the bars that did arrive.
         """
         ...
 
@@ -74,10 +74,11 @@ class FrameProvider:
     Parameters
     ----------
     frame : pandas.DataFrame
-        Wide: index (or first column) of dates and one column of prices per ticker, taken as total-return prices.
-        Long: columns ``date``, ``ticker`` and ``adj_close`` or ``close``, optionally ``open``, ``high``, ``low``,
-        ``volume``, ``dividends``, ``splits``. ``adj_close`` is used when present, else ``close`` adjusted by
-        ``dividends``, else ``close`` as it is, with a warning. The frame is not changed.
+        Wide: index (or first column) of dates and one column of prices per ticker, taken as total-return
+        prices. Long: columns ``date``, ``ticker`` and ``adj_close`` or ``close``, optionally ``open``,
+        ``high``, ``low``, ``volume``, ``dividends``, ``splits``. ``adj_close`` is used when present, else
+        ``close`` adjusted by ``dividends``, else ``close`` as it is, with a warning. The frame is not
+        changed.
     currency : str, optional
         Recorded in ``Prices.info``.
     """
@@ -111,9 +112,7 @@ class FrameProvider:
     def _bars(self, frame: pd.DataFrame, basis: Basis) -> Bars:
         return Bars(frame, basis, currency=self._currency)
 
-    def _wide(
-        self, table: pd.DataFrame, dates: pd.DatetimeIndex, symbols: Sequence[str]
-    ) -> dict[str, Bars]:
+    def _wide(self, table: pd.DataFrame, dates: pd.DatetimeIndex, symbols: Sequence[str]) -> dict[str, Bars]:
         names = [str(c) for c in table.columns[1:]]
         out: dict[str, Bars] = {}
         for symbol in symbols:
@@ -124,12 +123,10 @@ class FrameProvider:
             out[symbol] = self._bars(frame, "as given")
         return out
 
-    def _long(
-        self, table: pd.DataFrame, dates: pd.DatetimeIndex, symbols: Sequence[str]
-    ) -> dict[str, Bars]:
+    def _long(self, table: pd.DataFrame, dates: pd.DatetimeIndex, symbols: Sequence[str]) -> dict[str, Bars]:
         columns = [c for c in FIELDS if c in table.columns]
         tickers = table["ticker"].astype("str").str.strip()
-        known = set(tickers)
+        known = set(tickers.dropna())
         for symbol in symbols:
             if symbol not in known:
                 raise unknown_ticker(symbol, known, self._where)
@@ -145,12 +142,12 @@ class FrameProvider:
             basis = "close + dividends"
         else:
             warnings.warn(
-                f"{self._where}: only unadjusted closes; returns on ex-dividend and split days will be wrong. "
+                f"{self._where}: unadjusted closes only; returns on ex-dividend and split days are wrong. "
                 "Add a column adj_close, or dividends.",
                 EventStudyWarning,
                 stacklevel=2,
             )
-        groups = dict(iter(parsed[mine].groupby(tickers.to_numpy()[mine], sort=False)))
+        groups = {str(t): g for t, g in parsed[mine].groupby(tickers.to_numpy()[mine], sort=False)}
         return {s: self._bars(checked_bars(groups[s], s, self._where), basis) for s in symbols}
 
 
@@ -160,8 +157,8 @@ class FileProvider(FrameProvider):
     Parameters
     ----------
     path : str or Path
-        Wide CSV: first column the date, then one column per ticker. Long CSV: a header with ``date``, ``ticker`` and
-        ``adj_close`` or ``close``. UTF-8, comma-separated, decimal points.
+        Wide CSV: first column the date, then one column per ticker. Long CSV: a header with ``date``,
+        ``ticker`` and ``adj_close`` or ``close``. UTF-8, comma-separated, decimal points.
     currency : str, optional
         Recorded in ``Prices.info``.
 
@@ -239,7 +236,7 @@ class FileProvider(FrameProvider):
 
     def _read_csv(self) -> pd.DataFrame:
         try:
-            # Text first: a header that repeats a ticker, a ticker called NA and a stray cell must stay visible.
+            # As text: a header that repeats a ticker, a ticker called NA and a stray cell stay visible.
             raw = pd.read_csv(
                 self._path,
                 header=None,

@@ -1,0 +1,355 @@
+"""Daily bars from Yahoo Finance through yfinance, with retries and one honest error for all that failed."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import random
+import re
+import threading
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from types import ModuleType
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from eventstudy.data.bars import Bars, checked_bars, total_return
+from eventstudy.errors import DataSourceError, EventStudyWarning, InputError
+
+__all__ = ["YahooProvider"]
+
+_SYMBOL: Final = re.compile(r"\^?[A-Za-z0-9][A-Za-z0-9.\-=_&$^]*")
+_COLUMNS: Final = {
+    "Open": "open",
+    "High": "high",
+    "Low": "low",
+    "Close": "close",
+    "Adj Close": "adj_close",
+    "Volume": "volume",
+    "Dividends": "dividends",
+    "Stock Splits": "splits",
+}
+_NOTE: Final = "Yahoo Finance chart API; closes split-adjusted by Yahoo as of fetched_at"
+_ADJUSTMENT_TOLERANCE: Final = 1e-4  # daily return; Yahoo's own rounding is about 1e-6
+
+
+class _Failed(Exception):
+    """One symbol's failure: its cause, and whether another attempt may help."""
+
+    def __init__(self, cause: str, *, again: bool, limited: bool = False, wait: float = 0.0) -> None:
+        super().__init__(cause)
+        self.again, self.limited, self.wait = again, limited, wait
+
+
+@dataclass
+class _Seen(threading.local):
+    """The last chart answer in this thread: yfinance's exceptions do not carry it."""
+
+    status: int | None = None
+    retry_after: float = 0.0
+    reason: str = ""
+
+
+class YahooProvider:
+    """Daily bars from Yahoo Finance.
+
+    The prices that :func:`load_prices` makes of them are our own total-return series: Yahoo's close
+    (already adjusted for splits), with every earlier price multiplied by ``1 - D_t / C_{t-1}`` on each
+    ex-date. Yahoo's ``adj_close`` is kept as a field and compared: a day on which the two returns differ by
+    more than 1e-4 is named in a warning. Yahoo adds a fund's capital gains to its dividends, so they are
+    in. Zero opens, highs and lows are taken as missing, and a session still open at the time of the fetch
+    is left out.
+
+    Parameters
+    ----------
+    retries : int
+        Further attempts after HTTP 429, 5xx, a time-out, a dropped connection or an unreadable answer.
+    backoff : float
+        Seconds before the first further attempt; doubled each time, times ``1 + jitter()``.
+    max_wait : float
+        Longest ``Retry-After`` that is waited for, in seconds; a longer one is an error that says so.
+    timeout : float
+        Seconds for each request.
+    workers : int
+        Symbols in flight at a time.
+    sleep, jitter, clock : callable
+        ``time.sleep``, ``random.random`` and ``time.time``, or replacements of the same form.
+    """
+
+    name = "yahoo"
+    remote = True
+
+    def __init__(
+        self,
+        *,
+        retries: int = 4,
+        backoff: float = 1.0,
+        max_wait: float = 120.0,
+        timeout: float = 30.0,
+        workers: int = 4,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if retries < 0 or backoff < 0 or max_wait < 0 or timeout <= 0 or workers < 1:
+            raise InputError(
+                f"retries={retries}, backoff={backoff}, max_wait={max_wait}, timeout={timeout}, "
+                f"workers={workers}: expected retries, backoff, max_wait >= 0, timeout > 0 and workers >= 1."
+            )
+        self._retries, self._backoff, self._max_wait = retries, backoff, max_wait
+        self._timeout, self._workers = timeout, workers
+        self._sleep, self._jitter, self._clock = sleep, jitter, clock
+        self._seen = _Seen()
+        self._session: Any = None
+
+    def fetch(
+        self, symbols: Sequence[str], start: date | None, end: date | None, interval: str = "1d"
+    ) -> dict[str, Bars]:
+        """Bars from ``start`` (None: the beginning) to ``end`` (None: today), both inclusive.
+
+        Raises
+        ------
+        InputError
+            An interval other than ``"1d"``.
+        DataSourceError
+            One error for all symbols that failed; ``context["failures"]`` maps symbol to cause and
+            ``context["partial"]`` symbol to the bars that arrived. ``context["stop"]`` is True when asking
+            for further symbols is pointless (rate limit, no network).
+        """
+        if interval != "1d":
+            raise InputError(f"interval {interval!r} is not supported; expected '1d'.", interval=interval)
+        yfinance = _yfinance()
+        if self._session is None:
+            self._session = _recording_session(self._seen, self._timeout)
+        stop = threading.Event()
+        arrived: dict[str, Bars] = {}
+        failures: dict[str, str] = {}
+        gaps: dict[str, str] = {}
+
+        def one(symbol: str) -> None:
+            try:
+                bars = self._with_retries(yfinance, symbol, start, end, stop)
+                gaps[symbol] = _adjustment_gap(symbol, bars)
+                arrived[symbol] = bars
+            except DataSourceError as exc:
+                failures[symbol] = str(exc)
+            except _Failed as exc:
+                failures[symbol] = str(exc)
+                if exc.limited or (exc.again and self._seen.status is None and not arrived):
+                    stop.set()
+
+        debug = yfinance.config.debug
+        hidden = debug.hide_exceptions
+        debug.hide_exceptions = False  # else a failure comes back as an empty frame
+        try:
+            with ThreadPoolExecutor(min(self._workers, max(len(symbols), 1))) as pool:
+                list(pool.map(one, symbols))
+        finally:
+            debug.hide_exceptions = hidden
+        if found := [gap for _, gap in sorted(gaps.items()) if gap]:
+            warnings.warn(
+                f"total returns from closes and dividends differ from those of Yahoo's adjusted close: "
+                f"{'; '.join(found)}. Check that day's dividend and its currency.",
+                EventStudyWarning,
+                stacklevel=2,
+            )
+        if failures:
+            causes = "; ".join(f"{s}: {failures[s]}" for s in symbols if s in failures)
+            raise DataSourceError(
+                f"Yahoo could not deliver {len(failures)} of {len(symbols)} symbols: {causes}.",
+                remedy="Try again later, or leave these out.",
+                failures=failures,
+                partial=arrived,
+                stop=stop.is_set(),
+            )
+        return {s: arrived[s] for s in symbols}
+
+    def _with_retries(
+        self, yfinance: ModuleType, symbol: str, start: date | None, end: date | None, stop: threading.Event
+    ) -> Bars:
+        if not _SYMBOL.fullmatch(symbol):
+            raise _Failed("not a Yahoo symbol (letters, digits and . - = ^ & only)", again=False)
+        attempt = 0
+        while True:
+            if stop.is_set():
+                raise _Failed("not tried after the failures before it", again=False)
+            try:
+                return self._once(yfinance, symbol, start, end)
+            except _Failed as exc:
+                if not exc.again:
+                    raise
+                if exc.wait > self._max_wait:
+                    raise _Failed(
+                        f"{exc}, asks to wait {exc.wait:g} s", again=True, limited=exc.limited
+                    ) from None
+                if attempt == self._retries:
+                    raise _Failed(
+                        f"{exc} ({attempt + 1} attempts)", again=True, limited=exc.limited
+                    ) from None
+                # A cached bad answer would be served to every further attempt.
+                yfinance.data.YfData.cache_get.cache_clear()
+                self._sleep(max(exc.wait, self._backoff * 2.0**attempt * (1.0 + self._jitter())))
+            attempt += 1
+
+    def _once(self, yfinance: ModuleType, symbol: str, start: date | None, end: date | None) -> Bars:
+        seen = self._seen
+        seen.status, seen.retry_after, seen.reason = None, 0.0, ""
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        # Yahoo's end is exclusive, and a day ahead of UTC may be open in Tokyo.
+        until = (now.date() if end is None else end) + timedelta(days=1)
+        span: dict[str, Any] = {"period": "max"} if start is None else {"start": start.isoformat()}
+        try:
+            ticker = yfinance.Ticker(symbol, session=self._session)
+            frame = ticker.history(
+                **span,
+                end=until.isoformat(),
+                interval="1d",
+                auto_adjust=False,
+                actions=True,
+                timeout=self._timeout,
+            )
+            meta = dict(ticker.history_metadata)
+        except Exception as exc:  # yfinance raises whatever its parsing stumbles over
+            raise self._failure(symbol, exc) from exc
+        bars = _as_bars(frame, meta, now)
+        if bars is None:
+            raise _Failed(f"no prices from {start or 'the beginning'} to {end or 'today'}", again=False)
+        try:
+            checked_bars(bars.frame, symbol, "Yahoo", DataSourceError)
+        except DataSourceError as exc:
+            raise _Failed(str(exc), again=False) from exc
+        return bars
+
+    def _failure(self, symbol: str, exc: Exception) -> _Failed:
+        status, kind = self._seen.status, type(exc).__name__
+        if status == 429 or kind == "YFRateLimitError":
+            return _Failed("rate limited (HTTP 429)", again=True, limited=True, wait=self._seen.retry_after)
+        if status is not None and status >= 500:
+            return _Failed(f"server error (HTTP {status})", again=True, wait=self._seen.retry_after)
+        if status in {401, 403}:
+            return _Failed(f"refused (HTTP {status})", again=True)
+        if status is not None and status >= 400:
+            hint = "; Yahoo writes share classes with a dash, as in BRK-B" if "." in symbol else ""
+            return _Failed(
+                f"unknown symbol (HTTP {status}{self._seen.reason and ': ' + self._seen.reason}){hint}",
+                again=False,
+            )
+        if isinstance(exc, json.JSONDecodeError) or kind == "YFDataException":
+            return _Failed("an answer that cannot be read", again=True)
+        if status is None and isinstance(exc, OSError):
+            late = "timeout" in kind.lower() or "timed out" in str(exc).lower()
+            return _Failed("no answer in time" if late else f"connection failed ({kind})", again=True)
+        if kind in {"YFPricesMissingError", "YFTzMissingError", "KeyError", "IndexError", "TypeError"}:
+            return _Failed("Yahoo has no prices for it in this range", again=False)
+        return _Failed(f"{kind}: {exc}", again=False)
+
+
+def _yfinance() -> ModuleType:
+    try:
+        module = importlib.import_module("yfinance")
+    except ImportError as exc:
+        raise DataSourceError(
+            "Yahoo data need the package yfinance.", remedy="Run `pip install yfinance`."
+        ) from exc
+    importlib.import_module("yfinance.data")
+    return module
+
+
+def _recording_session(seen: _Seen, timeout: float) -> Any:
+    """Yfinance's kind of HTTP session, which also notes the status and Retry-After of chart answers."""
+    try:
+        base: Any = importlib.import_module("curl_cffi.requests").Session
+        options = {"impersonate": "chrome"}
+    except ImportError:
+        base = importlib.import_module("requests").Session
+        options = {}
+
+    class Session(base):  # type: ignore[misc]
+        def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+            kwargs["timeout"] = min(kwargs.get("timeout") or timeout, timeout)
+            chart = "/v8/finance/chart/" in url
+            if chart:
+                seen.status, seen.retry_after, seen.reason = None, 0.0, ""
+            response = super().request(method, url, *args, **kwargs)
+            if chart:
+                seen.status = int(response.status_code)
+                seen.retry_after = _seconds(response.headers.get("Retry-After"))
+                seen.reason = _reason(response) if seen.status >= 400 else ""
+            return response
+
+    return Session(**options)
+
+
+def _seconds(header: str | None) -> float:
+    """Retry-After in seconds, given as a number or an HTTP date; 0 where absent or unreadable."""
+    if not header:
+        return 0.0
+    try:
+        return max(float(header), 0.0)
+    except ValueError:
+        pass
+    try:
+        return max((parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds(), 0.0)
+    except (ValueError, TypeError):
+        return 0.0
+
+
+def _reason(response: Any) -> str:
+    try:
+        return str(response.json()["chart"]["error"]["description"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def _as_bars(frame: pd.DataFrame, meta: dict[str, Any], now: datetime) -> Bars | None:
+    """Yahoo's frame in the documented form, or None where no price is left."""
+    if frame.empty or "Close" not in frame:
+        return None
+    out = frame.rename(columns=_COLUMNS)[
+        [c for c in _COLUMNS.values() if c in frame.rename(columns=_COLUMNS)]
+    ]
+    out = out.astype(np.float64)
+    index = pd.DatetimeIndex(out.index)
+    out.index = index.tz_localize(None).normalize().as_unit("us").rename("date")
+    for name in ("open", "high", "low"):
+        out[name] = out[name].mask(out[name] == 0.0)
+    if index.tz is not None and _still_open(index[-1], meta, now):
+        out = out.iloc[:-1]
+    last = out["close"].last_valid_index()
+    if last is None:
+        return None
+    return Bars(
+        out.loc[:last],
+        "close + dividends",
+        currency=meta.get("currency"),
+        tz=meta.get("exchangeTimezoneName"),
+        fetched_at=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        note=_NOTE,
+    )
+
+
+def _still_open(last: pd.Timestamp, meta: dict[str, Any], now: datetime) -> bool:
+    if last.date() < pd.Timestamp(now).tz_convert(last.tz).date():
+        return False
+    try:
+        close = pd.Timestamp(meta["currentTradingPeriod"]["regular"]["end"])
+    except (KeyError, TypeError, ValueError):
+        return True
+    return close.tzinfo is None or pd.Timestamp(now) < close
+
+
+def _adjustment_gap(symbol: str, bars: Bars) -> str:
+    """Where our total return and Yahoo's adjusted close differ most, in words; empty if they agree."""
+    frame = bars.frame.dropna(subset=["close"])
+    ours = total_return(frame["close"], frame["dividends"], symbol).pct_change()
+    gap = (ours - frame["adj_close"].pct_change(fill_method=None)).abs()
+    if not (gap > _ADJUSTMENT_TOLERANCE).any():
+        return ""
+    return f"{symbol} on {gap.idxmax():%Y-%m-%d} by {gap.max():.2%}"

@@ -1,0 +1,1192 @@
+"""The event table: which security had news, when, and which session is its event session."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from eventstudy.data.calendars import RULES, session_of
+from eventstudy.errors import AlignmentError, DataSourceError, InputError
+
+if TYPE_CHECKING:
+    from eventstudy._typing import BoolArray, FloatArray, IntArray
+
+__all__ = ["DATE_RULES", "Events", "ResolvedEvents"]
+
+ObjectArray: TypeAlias = npt.NDArray[np.object_]
+DayArray: TypeAlias = npt.NDArray[np.datetime64]
+When: TypeAlias = str | date | np.datetime64
+# position, session, rule and reason of a resolution in progress
+_Columns: TypeAlias = tuple["IntArray", DayArray, ObjectArray, ObjectArray]
+
+DATE_RULES = ("date is a session", "date is no session, next session")
+"""What put a bare date into its session; moments follow :data:`eventstudy.data.calendars.RULES`."""
+
+_ALIASES = {
+    "ticker": ("ticker", "symbol", "permno"),
+    "timestamp": ("timestamp", "datetime", "date", "time"),
+    "event_id": ("event_id",),
+    "label": ("label",),
+    "group": ("group",),
+    "weight": ("weight",),
+    "calendar": ("calendar",),
+    "tz": ("tz",),
+}
+_NS_PER_DAY = 86_400_000_000_000
+# Holidays are hardly longer; a longer way to the panel's next session means missing data.
+_MAX_SHIFT_DAYS = 7
+_STAMP = (
+    r"^\s*(?P<date>\d{4}-\d{2}-\d{2}|\d{8})"
+    r"(?:[T ](?P<time>\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(?P<offset>Z|[+-]\d{2}(?::?\d{2})?)?)?\s*$"
+)
+_ISO_REMEDY = "Write it as ISO 8601: '2025-01-29', '2025-01-29 04:46' or '2025-01-29T04:46:00-05:00'."
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """How errors name an element of the input: ``line 3`` of a file, ``row 2`` of a frame, or nothing."""
+
+    word: str = "row"
+    line_of: Callable[[int], int] = lambda position: position + 1
+
+    def where(self, position: int) -> str:
+        return f" ({self.word} {self.line_of(position)})" if self.word else ""
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Events:
+    """Immutable table of security-events, one row each.
+
+    Build one with :meth:`at`, :meth:`read` or :meth:`from_frame`. All arrays have shape (n_events,) and are
+    read-only.
+
+    Attributes
+    ----------
+    event_id : ndarray of int64 or object
+        Unique identifier; 1…n in row order unless given.
+    ticker : ndarray of object
+        Security, as str.
+    stamp : ndarray of int64
+        Nanoseconds since 1970: UTC where ``has_time``, else the naive midnight of a bare date.
+    has_time : ndarray of bool
+        Whether the event is a moment (True) or a bare date, that is a session label (False).
+    zone : ndarray of object
+        Zone in which the moment was stated (``"America/New_York"``, ``"UTC-05:00"``); None for a bare date.
+    label, group : ndarray of object or None
+        Free text per event, None where absent.
+    weight : ndarray of float64 or None
+        Positive weight per event.
+    calendar : ndarray of object or None
+        Exchange calendar per event; None (the array or an element) means the study's own.
+    extra : DataFrame or None
+        Further columns of the input, one row per event.
+
+    Raises
+    ------
+    InputError
+        For arrays of unequal length, an empty table, a blank ticker, a repeated ``event_id``, a weight that
+        is not positive, or one ticker twice at one stamp.
+
+    Examples
+    --------
+    >>> import eventstudy as es
+    >>> events = es.Events.at("2025-01-29 04:46", ["MSFT", "NVDA"], tz="America/New_York")
+    >>> len(events), list(events.tickers)
+    (2, ['MSFT', 'NVDA'])
+    """
+
+    event_id: IntArray | ObjectArray
+    ticker: ObjectArray
+    stamp: IntArray
+    has_time: BoolArray
+    zone: ObjectArray
+    label: ObjectArray | None = None
+    group: ObjectArray | None = None
+    weight: FloatArray | None = None
+    calendar: ObjectArray | None = None
+    extra: pd.DataFrame | None = None
+
+    def __post_init__(self) -> None:
+        self._settle(_Origin())
+
+    @classmethod
+    def _make(cls, origin: _Origin, **columns: Any) -> Events:
+        """Build a table whose errors name the rows as ``origin`` does."""
+        self = object.__new__(cls)
+        for item in fields(cls):
+            object.__setattr__(self, item.name, columns.get(item.name))
+        self._settle(origin)
+        return self
+
+    def _settle(self, origin: _Origin) -> None:
+        """Coerce, check and freeze the columns."""
+        ids = np.asarray(self.event_id)
+        dtypes: dict[str, Any] = {
+            "event_id": np.int64 if ids.dtype.kind in "iu" else object,
+            "ticker": object,
+            "stamp": np.int64,
+            "has_time": np.bool_,
+            "zone": object,
+            "label": object,
+            "group": object,
+            "weight": np.float64,
+            "calendar": object,
+        }
+        n = len(ids)
+        if n == 0:
+            raise InputError("The event table is empty.", remedy="Give at least one security-event.")
+        for name, dtype in dtypes.items():
+            value = getattr(self, name)
+            if value is None:
+                continue
+            array = np.array(value, dtype=dtype)
+            if array.shape != (n,):
+                raise InputError(f"{name} has shape {array.shape}; expected ({n},), one entry per event.")
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+        if self.extra is not None:
+            if len(self.extra) != n:
+                raise InputError(f"extra has {len(self.extra)} rows; expected {n}, one per event.")
+            object.__setattr__(self, "extra", self.extra.reset_index(drop=True))
+        _check_tickers(self.ticker, origin)
+        _check_ids(self.event_id, origin)
+        _check_weights(self.weight, self.ticker, origin)
+        _check_duplicates(self, origin)
+
+    @classmethod
+    def at(
+        cls,
+        when: When,
+        tickers: str | Iterable[str],
+        *,
+        tz: str | tzinfo | None = None,
+        label: str | None = None,
+        group: str | Sequence[str] | Mapping[str, str] | None = None,
+        weight: float | Sequence[float] | Mapping[str, float] | None = None,
+        calendar: str | Sequence[str] | Mapping[str, str] | None = None,
+    ) -> Events:
+        """One announcement that concerns one or many securities.
+
+        Parameters
+        ----------
+        when : str, date, datetime, Timestamp or datetime64
+            A bare date (``"2025-01-29"``, a date, or a naive midnight) names a session. A time of day is a
+            moment and needs a zone: its own offset, or ``tz``.
+        tickers : str or iterable of str
+            Securities, each at most once.
+        tz : str or tzinfo, optional
+            Zone of ``when``. A stamp that carries an offset must agree with it.
+        label : str, optional
+            Name of the announcement.
+        group, calendar : str, sequence or mapping from ticker, optional
+            Group (say winners and losers), and exchange calendar, of each security.
+        weight : float, sequence or mapping from ticker, optional
+            Positive weight of each security.
+
+        Returns
+        -------
+        Events
+            One row per ticker, in the order given.
+
+        Raises
+        ------
+        AlignmentError
+            For a time of day without zone, a local time that summer time skips or repeats, or a stamp whose
+            offset contradicts ``tz``.
+        InputError
+            For an unreadable stamp or zone, a ticker given twice, or a mapping that lacks a ticker.
+
+        Examples
+        --------
+        >>> import eventstudy as es
+        >>> es.Events.at("2025-01-29 04:46", ["MSFT", "NVDA"], tz="America/New_York", label="OpenAI–DeepSeek")
+        Events(2 security-events, 2 tickers, 2025-01-29 04:46-05:00)
+        """
+        names = [tickers] if isinstance(tickers, str) else list(tickers)
+        if not names:
+            raise InputError("tickers is empty.", remedy="Give at least one ticker.")
+        origin = _Origin(word="")
+        ticker = _tickers(pd.Series(names), origin)
+        zone = None if tz is None else np.array([_zone_name(tz)], dtype=object)
+        stamp, has_time, own = _stamps(pd.Series([when], dtype=object), zone, ticker, origin)
+        if zone is not None and has_time[0] and own[0] != zone[0]:
+            raise AlignmentError(
+                f"Stamp {str(when)!r} carries the offset {own[0]}, which is not that of {zone[0]} then.",
+                remedy="Drop tz, or correct the offset.",
+                stamp=str(when),
+                tz=zone[0],
+            )
+        n = len(ticker)
+        weights = _per_ticker(weight, ticker, "weight")
+        return cls._make(
+            origin,
+            event_id=np.arange(1, n + 1),
+            ticker=ticker,
+            stamp=np.repeat(stamp, n),
+            has_time=np.repeat(has_time, n),
+            zone=np.repeat(own, n),
+            label=None if label is None else np.full(n, label, dtype=object),
+            group=_per_ticker(group, ticker, "group"),
+            weight=None if weights is None else _weights(pd.Series(weights), ticker, origin),
+            calendar=_per_ticker(calendar, ticker, "calendar"),
+        )
+
+    @classmethod
+    def read(
+        cls,
+        path: str | Path,
+        *,
+        tz: str | tzinfo | None = None,
+        calendar: str | None = None,
+    ) -> Events:
+        """Event table from a CSV or Parquet file; see :meth:`from_frame` for its columns.
+
+        Every CSV cell is read as text, so that tickers such as ``NA``, ``TRUE`` or ``0700`` survive. Further
+        columns become numbers where every cell that is not blank is one. Blank lines are skipped.
+
+        Parameters
+        ----------
+        path : str or Path
+            ``.csv`` or ``.parquet``; a CSV may be compressed (``.csv.gz``).
+        tz : str or tzinfo, optional
+            Zone of the stamps that have neither an offset nor a zone in column ``tz``.
+        calendar : str, optional
+            Exchange calendar of the events that name none in column ``calendar``.
+
+        Returns
+        -------
+        Events
+            One row per line, in the order of the file.
+
+        Raises
+        ------
+        DataSourceError
+            When the file is absent or cannot be read.
+        InputError, AlignmentError
+            As :meth:`from_frame`, naming the line of a CSV (the header is line 1) or the row of a Parquet.
+        """
+        path = Path(path)
+        suffixes = [suffix.lower() for suffix in path.suffixes]
+        if not path.is_file():
+            raise DataSourceError(
+                f"There is no event file {str(path)!r}.", remedy="Check the path.", path=str(path)
+            )
+        try:
+            if ".csv" in suffixes:
+                return cls._read_csv(path, tz, calendar)
+            if suffixes and suffixes[-1] in (".parquet", ".pq"):
+                return cls._table(pd.read_parquet(path), tz, calendar, _Origin())
+        except (OSError, UnicodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+            raise DataSourceError(
+                f"Event file {str(path)!r} cannot be read: {error}.", path=str(path)
+            ) from error
+        raise InputError(
+            f"Event file {str(path)!r} is neither CSV nor Parquet.",
+            remedy="Save it as .csv or .parquet.",
+            path=str(path),
+        )
+
+    @classmethod
+    def _read_csv(cls, path: Path, tz: str | tzinfo | None, calendar: str | None) -> Events:
+        frame = pd.read_csv(
+            path,
+            dtype=str,
+            keep_default_na=False,
+            na_filter=False,
+            skip_blank_lines=False,
+            encoding="utf-8-sig",
+        )
+        filled = np.zeros(len(frame), dtype=bool)
+        for name in frame.columns:
+            filled |= (frame[name].str.strip() != "").to_numpy(dtype=bool)
+        positions = np.flatnonzero(filled)
+
+        def line_of(position: int) -> int:
+            # A quoted cell may hold line breaks; they count as lines of the file.
+            above = frame.iloc[: positions[position]]
+            breaks = sum(int(above[name].str.count("\n").sum()) for name in above.columns)
+            return int(positions[position]) + 2 + breaks
+
+        kept = frame if filled.all() else frame[filled]
+        return cls._table(kept, tz, calendar, _Origin("line", line_of), text=True)
+
+    @classmethod
+    def from_frame(
+        cls,
+        df: pd.DataFrame,
+        *,
+        tz: str | tzinfo | None = None,
+        calendar: str | None = None,
+    ) -> Events:
+        """Event table from a frame with one row per security-event.
+
+        Column names are matched without regard to case. ``ticker`` may be called ``symbol`` or ``permno``;
+        ``timestamp`` may be called ``datetime``, ``date`` or ``time``. Optional columns: ``event_id``,
+        ``label``, ``group``, ``weight``, ``calendar``, ``tz``. All others are kept in ``extra``; the index is
+        ignored.
+
+        Parameters
+        ----------
+        df : DataFrame
+            Stamps are ISO 8601 text, dates, datetimes, or a datetime64 column. A bare date or naive midnight
+            names a session; a time of day needs a zone.
+        tz : str or tzinfo, optional
+            Zone of the stamps that have neither an offset nor a zone in column ``tz``. A stamp's own offset
+            always decides its moment; the zone is then recorded if it agrees with it.
+        calendar : str, optional
+            Exchange calendar of the events that name none in column ``calendar``.
+
+        Returns
+        -------
+        Events
+            One row per row of ``df``, in its order.
+
+        Raises
+        ------
+        InputError
+            For a missing column, an empty table, a blank ticker, an unreadable stamp or zone, a weight that
+            is not positive, a repeated ``event_id``, or one ticker twice at one stamp, naming the row.
+        AlignmentError
+            For a time of day without zone, or a local time that summer time skips or repeats.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import eventstudy as es
+        >>> news = ["2025-01-29 04:46-05:00", "2025-01-30"]
+        >>> table = pd.DataFrame({"ticker": ["NVDA", "F"], "timestamp": news})
+        >>> es.Events.from_frame(table).has_time.tolist()
+        [True, False]
+        """
+        if not isinstance(df, pd.DataFrame):
+            raise InputError(f"Expected a DataFrame of events; got {type(df).__name__}.")
+        return cls._table(df, tz, calendar, _Origin())
+
+    @classmethod
+    def _table(
+        cls,
+        df: pd.DataFrame,
+        tz: str | tzinfo | None,
+        calendar: str | None,
+        origin: _Origin,
+        *,
+        text: bool = False,
+    ) -> Events:
+        """Read the columns of ``df``; ``text`` says that every cell is text, as in a CSV."""
+        columns = _columns(df)
+        if len(df) == 0:
+            raise InputError("The event table is empty.", remedy="Give at least one security-event.")
+        named = {name: df.iloc[:, place].reset_index(drop=True) for name, place in columns.items()}
+        ticker = _tickers(named["ticker"], origin)
+        zone = _zones(named.get("tz"), tz, ticker, origin)
+        stamp, has_time, zone = _stamps(named["timestamp"], zone, ticker, origin)
+        calendars = _texts(named.get("calendar"))
+        if calendar is not None:
+            filler = np.full(len(df), calendar, dtype=object)
+            calendars = filler if calendars is None else np.where(pd.isna(calendars), filler, calendars)
+        others = [place for place in range(df.shape[1]) if place not in columns.values()]
+        extra = df.iloc[:, others] if others else None
+        return cls._make(
+            origin,
+            event_id=_ids(named.get("event_id"), len(df), ticker, origin),
+            ticker=ticker,
+            stamp=stamp,
+            has_time=has_time,
+            zone=zone,
+            label=_texts(named.get("label")),
+            group=_texts(named.get("group")),
+            weight=_weights(named["weight"], ticker, origin) if "weight" in named else None,
+            calendar=calendars,
+            extra=extra.apply(_numeric_if_all) if text and extra is not None else extra,
+        )
+
+    @property
+    def tickers(self) -> ObjectArray:
+        """Distinct tickers in order of first appearance; object array."""
+        return np.asarray(pd.unique(self.ticker), dtype=object)
+
+    def __len__(self) -> int:
+        return len(self.ticker)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Events):
+            return NotImplemented
+        for item in fields(self):
+            mine, theirs = getattr(self, item.name), getattr(other, item.name)
+            if mine is None or theirs is None:
+                if mine is not theirs:
+                    return False
+            elif isinstance(mine, pd.DataFrame):
+                if not mine.equals(theirs):
+                    return False
+            elif not np.array_equal(mine, theirs):
+                return False
+        return True
+
+    def __repr__(self) -> str:
+        # The two ends among moments and dates may be of different kinds; their order is that of the numbers.
+        ends = self._texts_of(np.array([self.stamp.argmin(), self.stamp.argmax()]))
+        first, last = (_short(end) for end in ends)
+        span = first if self.stamp.min() == self.stamp.max() else f"{first} to {last}"
+        n, k = len(self), len(self.tickers)
+        return f"Events({n:,} security-event{'s' * (n != 1)}, {k:,} ticker{'s' * (k != 1)}, {span})"
+
+    def _repr_html_(self) -> str:
+        shown = 10
+        head = self.subset(np.arange(min(shown, len(self)))).to_frame()
+        more = f"<p>… {len(self) - shown:,} more</p>" if len(self) > shown else ""
+        return f"<div><p>{escape(repr(self))}</p>{head.to_html(index=False, border=0)}{more}</div>"
+
+    def to_frame(self) -> pd.DataFrame:
+        """Plain table of the events; :meth:`from_frame` reads it back.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``event_id``, ``ticker``, ``timestamp`` (ISO 8601 text: ``2025-01-29T04:46:00-05:00`` in
+            the zone in which it was stated, ``2025-01-29`` for a bare date), then those present of ``tz``,
+            ``label``, ``group``, ``weight``, ``calendar`` and the extra columns.
+        """
+        columns: dict[str, Any] = {
+            "event_id": self.event_id,
+            "ticker": self.ticker,
+            "timestamp": _stamp_texts(self.stamp, self.has_time, self.zone),
+        }
+        if self.has_time.any():
+            columns["tz"] = self.zone
+        for name in ("label", "group", "weight", "calendar"):
+            if getattr(self, name) is not None:
+                columns[name] = getattr(self, name)
+        frame = pd.DataFrame(columns)
+        return frame if self.extra is None else pd.concat([frame, self.extra], axis=1)
+
+    def subset(self, rows: npt.ArrayLike | slice) -> Events:
+        """Events of some rows, with their ``event_id``.
+
+        Parameters
+        ----------
+        rows : array of bool of shape (n_events,), array of int, or slice
+            Mask or positions.
+
+        Raises
+        ------
+        InputError
+            When nothing is selected, a row is selected twice, or the mask or positions do not fit.
+        """
+        picked = np.arange(len(self))[rows] if isinstance(rows, slice) else np.asarray(rows)
+        if picked.dtype == np.bool_ and picked.shape != (len(self),):
+            raise InputError(
+                f"The mask has shape {picked.shape}; expected ({len(self)},), one entry per event."
+            )
+        if picked.dtype != np.bool_ and (picked.dtype.kind not in "iu" or picked.ndim != 1):
+            if picked.size == 0:
+                raise InputError("The selection is empty.", remedy="Select at least one event.")
+            raise InputError("rows must be a mask of bool, an array of positions, or a slice.")
+        columns: dict[str, Any] = {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            try:
+                if value is not None:
+                    columns[item.name] = value.iloc[picked] if item.name == "extra" else value[picked]
+            except IndexError as error:
+                raise InputError(f"A position lies outside the table of {len(self)} events.") from error
+        return Events(**columns)
+
+    @classmethod
+    def concat(cls, tables: Sequence[Events], *, renumber: bool = False) -> Events:
+        """One table of several, in order.
+
+        Parameters
+        ----------
+        tables : sequence of Events
+            At least one. A ``label``, ``group`` or ``calendar`` that some lack is None there.
+        renumber : bool
+            Number the events anew, 1…n; otherwise the identifiers must be distinct already.
+
+        Raises
+        ------
+        InputError
+            When identifiers repeat, only some tables have weights, or one ticker comes twice at one stamp.
+        """
+        parts = list(tables)
+        if not parts:
+            raise InputError("There is no event table to concatenate.")
+        if len({part.weight is None for part in parts}) == 2:
+            raise InputError(
+                "Only some of the event tables have weights.", remedy="Give all of them weights, or none."
+            )
+        columns: dict[str, Any] = {}
+        for item in fields(cls):
+            values = [getattr(part, item.name) for part in parts]
+            if all(value is None for value in values):
+                columns[item.name] = None
+            elif item.name == "extra":
+                filled = [
+                    pd.DataFrame(index=range(len(part))) if value is None else value
+                    for part, value in zip(parts, values, strict=True)
+                ]
+                columns[item.name] = pd.concat(filled, ignore_index=True)
+            else:
+                columns[item.name] = np.concatenate(
+                    [
+                        np.full(len(part), None, dtype=object) if value is None else value
+                        for part, value in zip(parts, values, strict=True)
+                    ]
+                )
+        if renumber:
+            columns["event_id"] = np.arange(1, len(columns["ticker"]) + 1)
+        elif len({part.event_id.dtype for part in parts}) == 2:
+            columns["event_id"] = np.concatenate([part.event_id.astype(object) for part in parts])
+        return cls(**columns)
+
+    def resolve(self, panel_sessions: pd.DatetimeIndex, calendar: str = "NYSE") -> ResolvedEvents:
+        """Event session (τ = 0) of every event, as a position among the panel's sessions.
+
+        A bare date is looked up among the panel's own sessions: that date or, if it is none, the next. A
+        moment goes to the first session of its exchange whose close lies strictly after it
+        (:func:`eventstudy.data.calendars.session_of`), which the panel must have.
+
+        Parameters
+        ----------
+        panel_sessions : DatetimeIndex of shape (n_sessions,)
+            The panel's sessions: naive midnights, strictly ascending.
+        calendar : str
+            Exchange calendar of the events that name none.
+
+        Returns
+        -------
+        ResolvedEvents
+            Positions, sessions, rules and, for events without a position, reasons; shape (n_events,) each.
+
+        Raises
+        ------
+        InputError
+            For an unknown calendar, sessions that are not ascending dates, or two events of one ticker in one
+            session.
+        """
+        days = _panel_days(panel_sessions)
+        n = len(self)
+        position = np.full(n, -1, dtype=np.int64)
+        session = np.full(n, "NaT", dtype="datetime64[D]")
+        rule = np.full(n, None, dtype=object)
+        reason = np.full(n, None, dtype=object)
+        bare, timed = np.flatnonzero(~self.has_time), np.flatnonzero(self.has_time)
+        local_day = self._local_days()
+        if len(bare):
+            self._resolve_dates(bare, local_day[bare], days, (position, session, rule, reason))
+        if len(timed):
+            self._resolve_moments(timed, calendar, days, (position, session, rule, reason))
+        shift = np.where(np.isnat(session), 0, (session - local_day).astype(np.int64))
+        _check_one_per_session(self, session)
+        columns = (position, session, rule, shift, reason)
+        for column in columns:
+            column.flags.writeable = False
+        return ResolvedEvents(*columns)
+
+    def _local_days(self) -> DayArray:
+        """Calendar date of each event in the zone in which it was stated."""
+        local = np.array(self.stamp)
+        _add_offsets(local, self.zone)
+        return (local // _NS_PER_DAY).astype("datetime64[D]")
+
+    def _resolve_dates(self, rows: IntArray, wanted: DayArray, days: DayArray, out: _Columns) -> None:
+        """Fill ``out`` at ``rows``, the bare dates ``wanted``."""
+        position, session, rule, reason = out
+        at = np.searchsorted(days, wanted)
+        found = days[np.minimum(at, len(days) - 1)]
+        early, late = wanted < days[0], at == len(days)
+        gap = ~late & ~early & ((found - wanted).astype(np.int64) > _MAX_SHIFT_DAYS)
+        good = ~(early | late | gap)
+        position[rows[good]] = at[good]
+        session[rows[good]] = found[good]
+        rule[rows[good]] = np.array(DATE_RULES, dtype=object)[(found != wanted)[good].astype(np.intp)]
+        span = f"its sessions run from {days[0]} to {days[-1]}"
+        for which, what in (
+            (early, f"lies before the panel; {span}. Load earlier prices, or leave the event out."),
+            (late, f"lies after the panel; {span}. Load later prices, or leave the event out."),
+        ):
+            reason[rows[which]] = [
+                f"{ticker}: the date {day} {what}"
+                for ticker, day in zip(self.ticker[rows[which]], wanted[which], strict=True)
+            ]
+        reason[rows[gap]] = [
+            f"{ticker}: the panel has no session from {day} to {after - 1}, more than a holiday. "
+            "Load the missing prices, or leave the event out."
+            for ticker, day, after in zip(self.ticker[rows[gap]], wanted[gap], found[gap], strict=True)
+        ]
+
+    def _resolve_moments(self, rows: IntArray, calendar: str, days: DayArray, out: _Columns) -> None:
+        """Fill ``out`` at ``rows``, the moments."""
+        position, session, rule, reason = out
+        words = np.array([*RULES, None], dtype=object)
+        for name, members in self._by_calendar(rows, calendar):
+            found = session_of(self.stamp[members], name, outside="nat")
+            at = np.searchsorted(days, found.session)
+            exact = days[np.minimum(at, len(days) - 1)] == found.session
+            position[members[exact]] = at[exact]
+            session[members] = found.session
+            rule[members] = words[found.code]
+            unknown = np.isnat(found.session)
+            lost = members[unknown]
+            reason[lost] = [
+                f"{ticker}: calendar {name} does not reach {text}. "
+                "Correct the stamp, or give the event another calendar."
+                for ticker, text in zip(self.ticker[lost], self._texts_of(lost), strict=True)
+            ]
+            lost = members[~exact & ~unknown]
+            reason[lost] = [
+                f"{ticker}: the panel has no session {day} ({name}), to which the stamp {text} belongs; its "
+                f"sessions run from {days[0]} to {days[-1]}. Load prices of that day, or leave the event out."
+                for ticker, day, text in zip(
+                    self.ticker[lost], session[lost], self._texts_of(lost), strict=True
+                )
+            ]
+
+    def _by_calendar(self, rows: IntArray, default: str) -> list[tuple[str, IntArray]]:
+        """Rows of each exchange calendar."""
+        if self.calendar is None:
+            return [(default, rows)]
+        codes, names = pd.factorize(self.calendar[rows])
+        groups = [(str(name), rows[codes == code]) for code, name in enumerate(names)]
+        rest = rows[codes == -1]
+        return [*groups, (default, rest)] if len(rest) else groups
+
+    def _texts_of(self, rows: IntArray) -> ObjectArray:
+        """ISO 8601 text of the stamps of some rows."""
+        return _stamp_texts(self.stamp[rows], self.has_time[rows], self.zone[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedEvents:
+    """Event sessions of an event table; every array has shape (n_events,).
+
+    Attributes
+    ----------
+    position : ndarray of int64
+        Position of τ = 0 among the panel's sessions; −1 if there is none.
+    session : ndarray of datetime64[D]
+        Event session. A moment's is kept even if the panel lacks it; NaT where none could be named.
+    rule : ndarray of object
+        How the session was found, in words; None where it was not.
+    shift : ndarray of int64
+        Calendar days from the stated local date to the session; 0 where there is no session.
+    reason : ndarray of object
+        Why there is no position, and what to do; None where there is one.
+    """
+
+    position: IntArray
+    session: DayArray
+    rule: ObjectArray
+    shift: IntArray
+    reason: ObjectArray
+
+    @property
+    def found(self) -> BoolArray:
+        """Which events have a position; shape (n_events,)."""
+        return self.position >= 0
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+
+# --- columns of the input --------------------------------------------------------------------------------
+
+
+def _columns(df: pd.DataFrame) -> dict[str, int]:
+    """Place of each known column."""
+    headers = [str(name).strip() for name in df.columns]
+    found: dict[str, int] = {}
+    for name, aliases in _ALIASES.items():
+        # The proper name wins over its aliases, the exact spelling over other cases.
+        for candidates in (aliases[:1], aliases[1:]):
+            exact = [place for place, header in enumerate(headers) if header in candidates]
+            places = exact or [place for place, header in enumerate(headers) if header.lower() in candidates]
+            if len(places) > 1:
+                given = ", ".join(repr(headers[place]) for place in places)
+                raise InputError(
+                    f"Several columns could be {name!r}: {given}.", remedy=f"Name the right one {name!r}."
+                )
+            if places:
+                found[name] = places[0]
+                break
+    missing = [name for name in ("ticker", "timestamp") if name not in found]
+    if missing:
+        raise InputError(
+            f"The event table lacks the column{'s' * (len(missing) > 1)} {' and '.join(map(repr, missing))}; "
+            f"it has {', '.join(map(repr, headers)) or 'none'}.",
+            remedy="Rename or add what is missing.",
+            missing=missing,
+            columns=headers,
+        )
+    return found
+
+
+def _tickers(column: pd.Series[Any], origin: _Origin) -> ObjectArray:
+    """Tickers as stripped text; numbers (permno) must be whole."""
+    blank = column.isna().to_numpy(dtype=bool)
+    if not blank.any() and pd.api.types.is_float_dtype(column.dtype) and (column % 1 == 0).all():
+        column = column.astype(np.int64)
+    text = column.astype(object).where(~blank, "").astype(str).str.strip().to_numpy(dtype=object)
+    _check_tickers(text, origin)
+    return text
+
+
+def _texts(column: pd.Series[Any] | None) -> ObjectArray | None:
+    """Column as stripped text, None where blank; None for a column that is blank throughout."""
+    if column is None:
+        return None
+    blank = column.isna().to_numpy(dtype=bool)
+    text = column.astype(object).where(~blank, "").astype(str).str.strip().to_numpy(dtype=object)
+    blank = text == ""
+    if blank.all():
+        return None
+    text[blank] = None
+    return text
+
+
+def _ids(
+    column: pd.Series[Any] | None, n: int, ticker: ObjectArray, origin: _Origin
+) -> IntArray | ObjectArray:
+    """Event identifiers: whole numbers where all of them are, otherwise as given."""
+    if column is None:
+        return np.arange(1, n + 1, dtype=np.int64)
+    text = _texts(column)
+    blank = np.ones(n, dtype=bool) if text is None else pd.isna(text)
+    if text is None or blank.any():
+        row = int(np.flatnonzero(blank)[0])
+        raise InputError(
+            f"The event_id of {ticker[row]}{origin.where(row)} is blank.",
+            remedy="Fill it, or drop the column and the events are numbered.",
+            ticker=ticker[row],
+        )
+    if pd.api.types.is_integer_dtype(column.dtype):
+        return np.asarray(column, dtype=np.int64)
+    number = pd.to_numeric(pd.Series(text), errors="coerce")
+    # "007" is a name and not the number 7.
+    if number.notna().all() and (number % 1 == 0).all() and (number.abs() < 2**53).all():
+        whole = number.astype(np.int64)
+        if (
+            pd.api.types.is_float_dtype(column.dtype)
+            or (whole.astype(str).to_numpy(dtype=object) == text).all()
+        ):
+            return whole.to_numpy(dtype=np.int64)
+    return text
+
+
+def _weights(column: pd.Series[Any], ticker: ObjectArray, origin: _Origin) -> FloatArray:
+    """Weights as numbers; what is none becomes NaN and is named by the check."""
+    weight = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    _check_weights(weight, ticker, origin, given=column)
+    return weight
+
+
+def _per_ticker(value: Any, ticker: ObjectArray, name: str) -> ObjectArray | None:
+    """One value for all, one per ticker in order, or a mapping from ticker."""
+    if value is None:
+        return None
+    if isinstance(value, Mapping):
+        missing = [item for item in ticker if item not in value]
+        if missing:
+            raise InputError(
+                f"The {name} mapping has no entry for {', '.join(missing)}.",
+                remedy=f"Give every ticker a {name}.",
+                tickers=missing,
+            )
+        value = [value[item] for item in ticker]
+    elif isinstance(value, str) or np.isscalar(value):
+        value = [value] * len(ticker)
+    filled = np.empty(len(value), dtype=object)
+    filled[:] = list(value)
+    if len(filled) != len(ticker):
+        raise InputError(f"{name} has {len(filled)} entries for {len(ticker)} tickers.")
+    return filled
+
+
+def _numeric_if_all(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Text column as numbers if every cell that is not blank is one, else unchanged."""
+    blank = column.str.strip() == ""
+    number = pd.to_numeric(column.where(~blank), errors="coerce")
+    return number if not blank.all() and (number.notna() | blank).all() else column
+
+
+# --- stamps and zones ------------------------------------------------------------------------------------
+
+
+def _zone_name(tz: str | tzinfo) -> str:
+    """Name under which pandas finds a zone again."""
+    name = (
+        tz.strip()
+        if isinstance(tz, str)
+        else str(getattr(tz, "key", None) or getattr(tz, "zone", None) or tz)
+    )
+    try:
+        pd.Timestamp(0, tz=name)
+    except (KeyError, ValueError, TypeError, OSError) as error:
+        from zoneinfo import available_timezones
+
+        near = difflib.get_close_matches(name.replace(" ", "_"), sorted(available_timezones()), n=3)
+        raise InputError(
+            f"Unknown time zone {name!r}.",
+            remedy=f"Use a name such as {', '.join(near) or 'America/New_York, Europe/London, UTC'}.",
+            tz=name,
+        ) from error
+    return name
+
+
+def _zones(
+    column: pd.Series[Any] | None, tz: str | tzinfo | None, ticker: ObjectArray, origin: _Origin
+) -> ObjectArray | None:
+    """Stated zone of each row: its own, else the common one; None where neither is given."""
+    common = None if tz is None else _zone_name(tz)
+    zone = _texts(column)
+    if zone is None:
+        return None if common is None else np.full(len(ticker), common, dtype=object)
+    codes, names = pd.factorize(zone)
+    known = []
+    for code, name in enumerate(names):
+        try:
+            known.append(_zone_name(name))
+        except InputError as error:
+            row = int(np.flatnonzero(codes == code)[0])
+            raise InputError(
+                f"{ticker[row]}{origin.where(row)}: {error}", ticker=ticker[row], tz=name
+            ) from error
+    return np.array([*known, common], dtype=object)[codes]
+
+
+def _stamps(
+    column: pd.Series[Any], zone: ObjectArray | None, ticker: ObjectArray, origin: _Origin
+) -> tuple[IntArray, BoolArray, ObjectArray]:
+    """Stamp, has_time and zone of each row, shape (n,) each."""
+    n = len(column)
+    empty = column.isna().to_numpy(dtype=bool)
+    if empty.any():
+        raise _unreadable(int(np.flatnonzero(empty)[0]), "is missing", ticker, origin)
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        stamp = _to_ns(pd.DatetimeIndex(column), np.arange(n), ticker, origin)
+        return stamp, np.ones(n, dtype=bool), _full(n, _zone_name(column.dtype.tz))
+    if pd.api.types.is_datetime64_dtype(column.dtype):
+        stamp = _to_ns(pd.DatetimeIndex(column), np.arange(n), ticker, origin)
+        own = _full(n, None)
+    else:
+        stamp, own = _parsed(column, ticker, origin)
+    has_offset = pd.notna(own)
+    has_time: BoolArray = has_offset | (stamp % _NS_PER_DAY != 0)
+    naive = has_time & ~has_offset
+    if zone is not None:
+        # A stamp's own offset decides; the zone's name is kept beside it where both agree.
+        _name_offsets(stamp, own, zone, np.flatnonzero(has_offset))
+        own = np.where(naive, zone, own)
+    lacking = naive & pd.isna(own)
+    if lacking.any():
+        row = int(np.flatnonzero(lacking)[0])
+        text = _text_of(column, row)
+        raise AlignmentError(
+            f"Stamp {text!r} of {ticker[row]}{origin.where(row)} has a time of day but no time zone.",
+            remedy="Pass tz, for instance tz='America/New_York', or write the offset ('-05:00'); "
+            "for a session give the date alone.",
+            ticker=ticker[row],
+            stamp=text,
+        )
+    _localize(stamp, own, np.flatnonzero(naive), ticker, origin)
+    return stamp, has_time, own
+
+
+def _full(n: int, value: object) -> ObjectArray:
+    return np.full(n, value, dtype=object)
+
+
+def _to_ns(index: pd.DatetimeIndex, rows: IntArray, ticker: ObjectArray, origin: _Origin) -> IntArray:
+    """Nanoseconds of the stamps of ``rows``; years that do not fit are refused by name."""
+    try:
+        return np.array(index.as_unit("ns").asi8)
+    except pd.errors.OutOfBoundsDatetime:
+        year = np.asarray(index.year)
+        at = int(np.flatnonzero((year < 1678) | (year > 2261))[0])
+        raise _unreadable(int(rows[at]), f"({index[at]}) lies outside 1678–2261", ticker, origin) from None
+
+
+def _parsed(column: pd.Series[Any], ticker: ObjectArray, origin: _Origin) -> tuple[IntArray, ObjectArray]:
+    """Stamps of a column of text or Python objects: UTC where an own zone is known, naive otherwise."""
+    own = _full(len(column), None)
+    if pd.api.types.is_string_dtype(column.dtype) and column.dtype != object:
+        stamp = _parsed_text(column, own, np.arange(len(column)), ticker, origin)
+        return stamp, own
+    values = column.to_numpy(dtype=object)
+    stamp = np.zeros(len(column), dtype=np.int64)
+    textual = np.fromiter((isinstance(value, str | int) for value in values), dtype=bool, count=len(values))
+    rows = np.flatnonzero(textual)
+    if len(rows):
+        text = pd.Series([str(value) for value in values[rows]], dtype=str)
+        part = own[rows]
+        stamp[rows] = _parsed_text(text, part, rows, ticker, origin)
+        own[rows] = part
+    for row in np.flatnonzero(~textual):
+        stamp[row], own[row] = _parsed_object(values[row], int(row), ticker, origin)
+    return stamp, own
+
+
+def _parsed_text(
+    text: pd.Series[Any], own: ObjectArray, rows: IntArray, ticker: ObjectArray, origin: _Origin
+) -> IntArray:
+    """Stamps of ISO 8601 text; fills ``own`` with the offset's name where one is written."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    matched = pc.extract_regex(pa.array(text, type=pa.large_string(), from_pandas=True), pattern=_STAMP)
+    offset = pc.struct_field(matched, "offset").to_pandas().to_numpy(dtype=object)
+    parsed = pd.to_datetime(text.str.strip(), format="ISO8601", utc=True, errors="coerce")
+    bad = matched.is_null().to_numpy(zero_copy_only=False) | parsed.isna().to_numpy(dtype=bool)
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise _unreadable(int(rows[row]), f"{text.iloc[row]!r} is no ISO 8601 date or time", ticker, origin)
+    codes, names = pd.factorize(offset)
+    zones = np.array([_offset_zone(name) for name in names], dtype=object)
+    own[:] = zones[codes]
+    return _to_ns(pd.DatetimeIndex(parsed), rows, ticker, origin)
+
+
+def _offset_zone(text: str) -> str | None:
+    """Zone name of an offset as written: ``Z``, ``-05``, ``-0500`` or ``-05:00``; None for none."""
+    if not text:
+        return None
+    if text == "Z":
+        return "UTC"
+    digits = text[1:].replace(":", "").ljust(4, "0")
+    sign = -1 if text[0] == "-" else 1
+    return str(timezone(sign * timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))))
+
+
+def _parsed_object(value: object, row: int, ticker: ObjectArray, origin: _Origin) -> tuple[int, str | None]:
+    """Stamp and zone of one date, datetime, Timestamp or datetime64."""
+    if not isinstance(value, date | np.datetime64):
+        raise _unreadable(row, f"{value!r} is neither text, date nor time", ticker, origin)
+    try:
+        moment = pd.Timestamp(value).as_unit("ns")
+    except (pd.errors.OutOfBoundsDatetime, ValueError):
+        raise _unreadable(row, f"{value!s} lies outside 1678–2261", ticker, origin) from None
+    if moment.tz is None:
+        return moment.value, None
+    if isinstance(value, datetime) and not isinstance(value, pd.Timestamp):
+        there_and_back = value.astimezone(UTC).astimezone(value.tzinfo)
+        if there_and_back.replace(tzinfo=None, fold=0) != value.replace(tzinfo=None, fold=0):
+            raise _no_such_time(str(value.replace(tzinfo=None)), str(value.tzinfo), row, ticker, origin)
+    return moment.value, _zone_name(moment.tz)
+
+
+def _unreadable(row: int, what: str, ticker: ObjectArray, origin: _Origin) -> InputError:
+    name = ticker[row]
+    return InputError(
+        f"The timestamp of {name}{origin.where(row)} {what}.", remedy=_ISO_REMEDY, ticker=name, row=row + 1
+    )
+
+
+def _no_such_time(text: str, zone: str, row: int, ticker: ObjectArray, origin: _Origin) -> AlignmentError:
+    return AlignmentError(
+        f"Stamp '{text}' of {ticker[row]}{origin.where(row)} does not exist in {zone}: clocks skip it.",
+        remedy="Write the stamp with its offset, for instance '-05:00'.",
+        ticker=ticker[row],
+        stamp=text,
+        tz=zone,
+    )
+
+
+def _text_of(column: pd.Series[Any], row: int) -> str:
+    return str(column.iloc[row]).strip()
+
+
+def _offsets(stamp: IntArray, zone: str) -> IntArray:
+    """Nanoseconds by which a zone's clock is ahead of UTC at UTC moments (n,)."""
+    moments = pd.DatetimeIndex(stamp, tz="UTC")
+    return moments.tz_convert(zone).tz_localize(None).asi8 - stamp
+
+
+def _add_offsets(stamp: IntArray, zone: ObjectArray) -> None:
+    """Turn UTC stamps into local ones, in place; those without zone stay."""
+    codes, names = pd.factorize(zone)
+    for code, name in enumerate(names):
+        rows = slice(None) if len(names) == 1 and (codes >= 0).all() else np.flatnonzero(codes == code)
+        stamp[rows] += _offsets(stamp[rows], name)
+
+
+def _name_offsets(stamp: IntArray, own: ObjectArray, zone: ObjectArray, rows: IntArray) -> None:
+    """Replace a bare offset in ``own`` by the stated zone that has this offset at that moment."""
+    if not len(rows):
+        return
+    codes, names = pd.factorize(zone[rows])
+    for code, name in enumerate(names):
+        members = rows[codes == code]
+        offset = np.array(stamp[members])
+        _add_offsets(offset, own[members])
+        agree = offset - stamp[members] == _offsets(stamp[members], name)
+        own[members[agree]] = name
+
+
+def _localize(
+    stamp: IntArray, zone: ObjectArray, rows: IntArray, ticker: ObjectArray, origin: _Origin
+) -> None:
+    """Turn naive stamps of ``rows`` into UTC ones, in place."""
+    codes, names = pd.factorize(zone[rows])
+    for code, name in enumerate(names):
+        members = rows[codes == code]
+        local = pd.DatetimeIndex(stamp[members].view("datetime64[ns]"))
+        moments = local.tz_localize(name, ambiguous="NaT", nonexistent="NaT")
+        lost = np.flatnonzero(moments.isna())
+        if len(lost):
+            at, row = local[lost[0]], int(members[lost[0]])
+            if pd.isna(at.tz_localize(name, ambiguous=True, nonexistent="NaT")):
+                raise _no_such_time(str(at), name, row, ticker, origin)
+            raise AlignmentError(
+                f"Stamp '{at}' of {ticker[row]}{origin.where(row)} is ambiguous: {name} has it twice.",
+                remedy="Write the stamp with its offset, for instance '-05:00'.",
+                ticker=ticker[row],
+                stamp=str(at),
+                tz=name,
+            )
+        stamp[members] = moments.as_unit("ns").asi8
+
+
+def _stamp_texts(stamp: IntArray, has_time: BoolArray, zone: ObjectArray) -> ObjectArray:
+    """ISO 8601 text of stamps: local time with offset, or the date alone."""
+    text = np.empty(len(stamp), dtype=object)
+    text[~has_time] = stamp[~has_time].view("datetime64[ns]").astype("datetime64[D]").astype(str)
+    rows = np.flatnonzero(has_time)
+    if len(rows):
+        moments = stamp[rows]
+        local = np.array(moments)
+        _add_offsets(local, zone[rows])
+        unit = "s" if not (local % 1_000_000_000).any() else "ns"
+        clock = np.datetime_as_string(local.view("datetime64[ns]"), unit=cast("Any", unit)).astype(object)
+        codes, offsets = pd.factorize(local - moments)
+        text[rows] = clock + np.array([_offset_text(int(offset)) for offset in offsets], dtype=object)[codes]
+    return text
+
+
+def _offset_text(offset: int) -> str:
+    minutes = abs(offset) // 60_000_000_000
+    return f"{'-' if offset < 0 else '+'}{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def _short(text: str) -> str:
+    """Stamp for a one-line summary: minutes, offset, a blank instead of ``T``."""
+    return f"{text[:10]} {text[11:16]}{text[-6:]}" if "T" in text else text
+
+
+# --- checks ----------------------------------------------------------------------------------------------
+
+
+def _check_tickers(ticker: ObjectArray, origin: _Origin) -> None:
+    bad = np.equal(ticker, "") | pd.isna(ticker)
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise InputError(
+            f"A ticker{origin.where(row)} is blank.", remedy="Fill it, or remove the row.", row=row + 1
+        )
+    if pd.api.types.infer_dtype(ticker, skipna=False) != "string":
+        odd = next(item for item in ticker if not isinstance(item, str))
+        raise InputError(f"Ticker {odd!r} is no text.", remedy="Give tickers as str.", ticker=odd)
+
+
+def _check_ids(ids: IntArray | ObjectArray, origin: _Origin) -> None:
+    if ids.dtype == np.int64 and (ids[1:] > ids[:-1]).all():
+        return
+    repeated = pd.Series(ids).duplicated().to_numpy()
+    if repeated.any():
+        row = int(np.flatnonzero(repeated)[0])
+        first = int(np.flatnonzero(ids == ids[row])[0])
+        raise InputError(
+            f"event_id {ids[row]!s} is used twice{origin.where(first)}{origin.where(row)}.",
+            remedy="Give every event its own identifier, or none (concat: renumber=True).",
+            event_id=ids[row],
+        )
+
+
+def _check_weights(
+    weight: FloatArray | None, ticker: ObjectArray, origin: _Origin, given: pd.Series[Any] | None = None
+) -> None:
+    if weight is None:
+        return
+    bad = ~(np.isfinite(weight) & (weight > 0))
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        value = weight[row] if given is None else given.iloc[row]
+        raise InputError(
+            f"The weight of {ticker[row]}{origin.where(row)} is {value!r}; expected a positive number.",
+            remedy="Correct it, or leave the event out.",
+            ticker=ticker[row],
+            weight=value,
+        )
+
+
+def _check_duplicates(events: Events, origin: _Origin) -> None:
+    """Refuse one ticker twice at one stamp."""
+    pair = _first_repeat(events.ticker, events.stamp, events.has_time)
+    if pair is None:
+        return
+    first, second = pair
+    name, text = events.ticker[first], events._texts_of(np.array([first]))[0]
+    rows = f"{origin.where(first)}{origin.where(second)}".replace(") (", " and ")
+    raise InputError(
+        f"Duplicate security-event: {name} at {text} is given twice{rows}.",
+        remedy="Remove one of them.",
+        ticker=name,
+        stamp=text,
+        rows=(first + 1, second + 1),
+    )
+
+
+def _check_one_per_session(events: Events, session: DayArray) -> None:
+    """Refuse two events of one ticker in one session."""
+    known = np.flatnonzero(~np.isnat(session))
+    pair = _first_repeat(events.ticker[known], session[known].astype(np.int64), None)
+    if pair is None:
+        return
+    first, second = (int(known[row]) for row in pair)
+    texts = events._texts_of(np.array([first, second]))
+    ids = events.event_id[first], events.event_id[second]
+    raise InputError(
+        f"Duplicate security-event: events {ids[0]!s} ({texts[0]}) and {ids[1]!s} ({texts[1]}) of "
+        f"{events.ticker[first]} fall on one session, {session[first]}.",
+        remedy="Keep one of them, or merge their labels.",
+        ticker=events.ticker[first],
+        session=session[first],
+        event_id=ids,
+    )
+
+
+def _first_repeat(ticker: ObjectArray, number: IntArray, flag: BoolArray | None) -> tuple[int, int] | None:
+    """Positions of the first row that repeats an earlier one, and of that one."""
+    columns: dict[str, Any] = {"ticker": pd.factorize(ticker)[0], "number": number}
+    if flag is not None:
+        columns["flag"] = flag
+    keys = pd.DataFrame(columns)
+    repeated = keys.duplicated().to_numpy()
+    if not repeated.any():
+        return None
+    second = int(np.flatnonzero(repeated)[0])
+    same = (keys == keys.iloc[second]).all(axis=1).to_numpy()
+    return int(np.flatnonzero(same)[0]), second
+
+
+def _panel_days(panel_sessions: pd.DatetimeIndex) -> DayArray:
+    """Session dates of a panel."""
+    index = pd.DatetimeIndex(panel_sessions)
+    if not len(index):
+        raise InputError("The panel has no sessions.", remedy="Load prices that cover the events.")
+    if index.tz is not None or index.hasnans or (index != index.normalize()).any():
+        raise InputError("The panel's sessions must be naive midnights.", remedy="Drop zone and time of day.")
+    days = index.to_numpy().astype("datetime64[D]")
+    if not (days[1:] > days[:-1]).all():
+        raise InputError(
+            "The panel's sessions must ascend without repeats.", remedy="Sort and deduplicate them."
+        )
+    return days

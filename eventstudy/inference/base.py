@@ -1,0 +1,166 @@
+"""What a test reads, what it answers, and the list of tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from eventstudy._typing import FloatArray
+from eventstudy.abnormal import t_p_value
+from eventstudy.windows import Window
+
+__all__ = ["TESTS", "TestResult", "TestSample", "TestSpec", "register", "run_tests", "tests_frame"]
+
+
+@dataclass(frozen=True, slots=True)
+class TestSample:
+    """What the tests across security-events read, for one window.
+
+    Parameters
+    ----------
+    window : Window
+        Sessions cumulated; a day is ``[tau, tau]``.
+    car, scar : ndarray of float64, shape (n,)
+        Cumulative abnormal returns and their standardised form; NaN for an event that does not count.
+    dof : ndarray of float64, shape (n,)
+        ``M − K`` of each event.
+    weights : ndarray of float64, shape (n,), or None
+        Weights of the events in the mean; None for equal ones.
+    portfolio : ndarray of float64, shape (L1,)
+        Mean residual over events for each session of the estimation window.
+    mean_correlation : float
+        Mean pairwise correlation of estimation-window residuals over shared calendar dates, ``r̄``.
+    """
+
+    __test__ = False  # not a test case, whatever its name says
+
+    window: Window
+    car: FloatArray
+    scar: FloatArray
+    dof: FloatArray
+    weights: FloatArray | None
+    portfolio: FloatArray
+    mean_correlation: float
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """Outcome of one test.
+
+    Parameters
+    ----------
+    name : str
+        Name of the test in ``docs/methods.md``.
+    statistic, p_value : float
+        Two-sided p-value; both NaN where the test cannot be computed, with the ``reason``.
+    df : float
+        Degrees of freedom of Student's t; infinite for the normal law.
+    null : str
+        Null hypothesis.
+    n : int
+        Security-events used.
+    window : Window
+        Sessions cumulated.
+    valid_under_clustering : bool
+        Whether the test keeps its size when events share dates.
+    reason : str
+        Why there is no statistic; empty where there is one.
+    """
+
+    __test__ = False
+
+    name: str
+    statistic: float
+    p_value: float
+    df: float
+    null: str
+    n: int
+    window: Window
+    valid_under_clustering: bool
+    reason: str = ""
+
+
+Outcome: TypeAlias = tuple[float, float, int] | str
+"""Statistic, degrees of freedom (infinite: normal) and events used; or why there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestSpec:
+    """A test of the battery.
+
+    Parameters
+    ----------
+    name : str
+        Name in tables.
+    function : callable
+        ``TestSample`` to (statistic, df, n), or to a sentence that says why there is none.
+    null : str
+        Null hypothesis.
+    valid_under_clustering : bool
+        Whether it keeps its size when events share dates.
+    source : str
+        Paper.
+    """
+
+    __test__ = False
+
+    name: str
+    function: Callable[[TestSample], Outcome]
+    null: str
+    valid_under_clustering: bool
+    source: str
+
+    def __call__(self, sample: TestSample) -> TestResult:
+        """Outcome on one sample."""
+        outcome = self.function(sample)
+        if isinstance(outcome, str):
+            statistic, df, n, reason = float("nan"), float("nan"), int((~np.isnan(sample.car)).sum()), outcome
+            p_value = float("nan")
+        else:
+            statistic, df, n = outcome
+            reason = ""
+            p_value = float(t_p_value(np.array([statistic]), np.array([df]))[0])
+        return TestResult(
+            self.name,
+            statistic,
+            p_value,
+            df,
+            self.null,
+            n,
+            sample.window,
+            self.valid_under_clustering,
+            reason,
+        )
+
+
+TESTS: dict[str, TestSpec] = {}
+"""The battery, in the order of ``docs/methods.md``."""
+
+
+def register(
+    name: str, *, null: str, valid_under_clustering: bool, source: str
+) -> Callable[[Callable[[TestSample], Outcome]], Callable[[TestSample], Outcome]]:
+    """Decorator that enters a test function into :data:`TESTS`."""
+
+    def enter(function: Callable[[TestSample], Outcome]) -> Callable[[TestSample], Outcome]:
+        TESTS[name] = TestSpec(name, function, null, valid_under_clustering, source)
+        return function
+
+    return enter
+
+
+def run_tests(sample: TestSample, *, clustered: bool) -> list[TestResult]:
+    """Every test of the battery; where events share dates, those that allow for it come first."""
+    results = [spec(sample) for spec in TESTS.values()]
+    return sorted(results, key=lambda result: not result.valid_under_clustering) if clustered else results
+
+
+def tests_frame(results: Sequence[TestResult]) -> pd.DataFrame:
+    """Frame of test results, indexed by test name."""
+    columns = ["statistic", "p_value", "df", "n", "null", "valid_under_clustering", "reason"]
+    rows = [[getattr(result, column) for column in columns] for result in results]
+    return pd.DataFrame(rows, columns=columns, index=pd.Index([result.name for result in results], name="test"))

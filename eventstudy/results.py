@@ -1,0 +1,622 @@
+"""Results of a study: arrays inside, plain frames when asked."""
+
+from __future__ import annotations
+
+import functools
+import json
+import platform
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pandas as pd
+
+from eventstudy import _render
+from eventstudy._typing import BoolArray, FloatArray, IntArray
+from eventstudy.abnormal import (
+    Cumulated,
+    buy_and_hold,
+    confidence_bounds,
+    cumulated,
+    t_p_value,
+    weighted_mean,
+)
+from eventstudy.errors import DataSourceError, InputError
+from eventstudy.inference import (
+    TESTS,
+    EstimationSummary,
+    SharedDates,
+    TestResult,
+    TestSample,
+    estimation_summary,
+    run_tests,
+    shared_dates,
+    tests_frame,
+)
+from eventstudy.inference.parametric import mean_standard_error
+from eventstudy.models.base import ModelFit
+from eventstudy.windows import Window, WindowLike
+
+if TYPE_CHECKING:
+    from eventstudy.events import ResolvedEvents
+    from eventstudy.plots import Plotter
+    from eventstudy.study import EventStudy
+
+__all__ = ["DROPPED_COLUMNS", "EventStudyResults"]
+
+DROPPED_COLUMNS = ["event_id", "ticker", "session", "reason"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class EventStudyResults:
+    """What a study found; made by :meth:`eventstudy.EventStudy.fit`.
+
+    All returns are decimals (0.01 is 1 %). Windows are pairs ``(a, b)`` of relative sessions, both inclusive; a day
+    is ``(tau, tau)``. Methods that take a window accept two numbers, a pair, a :class:`~eventstudy.Window` or text:
+    ``car(-1, 1)``, ``car((-1, 1))``, ``car("-1:1")``.
+
+    Parameters
+    ----------
+    study : EventStudy
+        The question: returns, events, model, windows, options.
+    fit : ModelFit
+        Fits of the ``n`` security-events that count.
+    kept : ndarray of int64, shape (n,)
+        Their rows in ``study.events``.
+    resolved : ResolvedEvents
+        Event sessions of all events, and the rule that gave each.
+    dropped : DataFrame
+        Security-events left out: ``event_id``, ``ticker``, ``session`` and the ``reason`` in words.
+    """
+
+    study: EventStudy
+    fit: ModelFit
+    kept: IntArray
+    resolved: ResolvedEvents
+    dropped: pd.DataFrame
+
+    # -- what was studied ----------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self.kept)
+
+    def __repr__(self) -> str:
+        return (
+            f"EventStudyResults({len(self)} security-events, {self.study.model!r}, estimation "
+            f"{self.fit.index.estimation}, event {self.fit.index.event}, {len(self.dropped)} dropped)"
+        )
+
+    @functools.cached_property
+    def shared_dates(self) -> SharedDates:
+        """How event dates are shared; ``shared_dates.clustered`` says whether it matters."""
+        return shared_dates(self.fit.index.position)
+
+    @property
+    def _weights(self) -> FloatArray | None:
+        weight = self.study.events.weight
+        return None if weight is None else weight[self.kept]
+
+    @functools.cached_property
+    def _identity(self) -> pd.DataFrame:
+        """``event_id``, ``ticker`` and, where given, ``group`` of each event that counts."""
+        events = self.study.events
+        columns: dict[str, Any] = {"event_id": events.event_id[self.kept], "ticker": events.ticker[self.kept]}
+        if events.group is not None:
+            columns["group"] = events.group[self.kept]
+        return pd.DataFrame(columns)
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """The events that count: as announced, the event session and the rule that gave it.
+
+        Columns of :meth:`Events.to_frame` and ``session`` (event session), ``rule`` (such as "before the open") and
+        ``shift_days`` (calendar days from the stated date to the session).
+        """
+        frame = self.study.events.subset(self.kept).to_frame()
+        return frame.assign(
+            session=pd.DatetimeIndex(self.resolved.session[self.kept]),
+            rule=self.resolved.rule[self.kept],
+            shift_days=self.resolved.shift[self.kept],
+        )
+
+    @property
+    def groups(self) -> list[str]:
+        """Names of the groups in order of appearance; empty where the events have none."""
+        if self.study.events.group is None:
+            return []
+        return list(dict.fromkeys(self.study.events.group[self.kept]))
+
+    def select(
+        self,
+        *,
+        group: str | None = None,
+        ticker: str | Iterable[str] | None = None,
+        mask: BoolArray | Sequence[bool] | None = None,
+    ) -> EventStudyResults:
+        """Results for some of the events only: same fits, tests across the selection.
+
+        Parameters
+        ----------
+        group : str, optional
+            A group of the events table.
+        ticker : str or iterable of str, optional
+            Securities.
+        mask : array of bool, shape (n_events,), optional
+            One entry per event that counts.
+
+        Raises
+        ------
+        InputError
+            If nothing is left; the groups or securities that exist are listed.
+        """
+        keep = np.ones(len(self), dtype=bool)
+        if group is not None:
+            if group not in self.groups:
+                raise InputError(f"No event has the group {group!r}; there are {self.groups}.", remedy="Choose one.")
+            keep &= self._identity["group"].to_numpy() == group
+        if ticker is not None:
+            wanted = [ticker] if isinstance(ticker, str) else list(ticker)
+            here = set(self._identity["ticker"])
+            absent = [name for name in wanted if name not in here]
+            if absent:
+                raise InputError(
+                    f"No event that counts has the ticker {absent[0]!r}; there are {sorted(here)[:20]}.",
+                    remedy="See results.dropped for those left out.",
+                    ticker=absent[0],
+                )
+            keep &= self._identity["ticker"].isin(wanted).to_numpy()
+        if mask is not None:
+            chosen = np.asarray(mask)
+            if chosen.shape != keep.shape or chosen.dtype != bool:
+                raise InputError(
+                    f"mask has shape {chosen.shape} and type {chosen.dtype}; one bool for each of {len(self)} events "
+                    "was expected.",
+                    remedy="Build it from results.events.",
+                )
+            keep &= chosen
+        if not keep.any():
+            raise InputError("No event is left by this selection.", remedy="Widen it.")
+        at = np.flatnonzero(keep)
+        return replace(self, fit=self.fit.take(at), kept=self.kept[at])
+
+    # -- each security-event -------------------------------------------------------------------------------------
+
+    @property
+    def abnormal_returns(self) -> pd.DataFrame:
+        """Abnormal returns (decimal), one row per security-event, one column per ``tau``; NaN where missing."""
+        return self._by_tau(self.fit.ar)
+
+    @property
+    def sar(self) -> pd.DataFrame:
+        """Standardised abnormal returns: each AR over its forecast standard deviation; as ``abnormal_returns``."""
+        columns = [self._cumulated(Window(tau, tau)).scar for tau in self.fit.index.event.tau.tolist()]
+        return self._by_tau(np.column_stack(columns))
+
+    def _by_tau(self, values: FloatArray) -> pd.DataFrame:
+        index = pd.MultiIndex.from_frame(self._identity[["event_id", "ticker"]])
+        return pd.DataFrame(values, index=index, columns=pd.Index(self.fit.index.event.tau, name="tau"))
+
+    @property
+    def parameters(self) -> pd.DataFrame:
+        """Fitted parameters, one row per security-event.
+
+        Columns: ``event_id``, ``ticker``, the parameters (``alpha``, ``beta``, …), ``sigma`` (residual standard
+        deviation per session), ``r2``, ``n_obs`` (usable rows), ``df`` (``n_obs − K``), ``estimation_start`` and
+        ``estimation_end`` (sessions; the start is that of the data where these begin later).
+        """
+        fit, sessions = self.fit, self.study.returns.sessions
+        frame = self._identity[["event_id", "ticker"]].copy()
+        for column, name in enumerate(fit.coef_names):
+            frame[name] = fit.coef[:, column]
+        window = fit.index.estimation
+        return frame.assign(
+            sigma=np.sqrt(fit.sigma2),
+            r2=fit.r2,
+            n_obs=fit.n_obs,
+            df=fit.n_obs - fit.n_params,
+            estimation_start=sessions[np.maximum(fit.index.position + window.start, 0)],
+            estimation_end=sessions[fit.index.position + window.end],
+        )
+
+    def _window(self, start: WindowLike | int, end: int | None) -> Window:
+        if end is not None:
+            window = Window(cast(int, start), end)
+        elif isinstance(start, int | np.integer) and not isinstance(start, bool):
+            window = Window(int(start), int(start))
+        else:
+            window = Window.of(cast(WindowLike, start))
+        self.fit.index.event.columns(window)  # refuses one outside the event window
+        return window
+
+    def _cumulated(self, window: Window) -> Cumulated:
+        return cumulated(self.fit, window, skip_missing=self.study.missing == "skip")
+
+    def car(self, start: WindowLike | int, end: int | None = None, *, confidence: float | None = None) -> pd.DataFrame:
+        """Cumulative abnormal return of each security-event, with its t-test.
+
+        Parameters
+        ----------
+        start, end : int
+            First and last session of the window.
+        confidence : float, optional
+            Level of the interval; that of the study by default.
+
+        Returns
+        -------
+        DataFrame
+            One row per security-event: ``event_id``, ``ticker``, ``group`` (where given), ``car`` (decimal),
+            ``std_error`` (exact forecast standard error), ``t`` (which is the SCAR), ``p_value`` (two-sided, Student t
+            with ``df`` = ``M − K``), ``ci_lower``, ``ci_upper``, ``df``, ``n_missing`` (sessions without a return).
+
+        Raises
+        ------
+        WindowError
+            If the window is not inside the event window.
+        """
+        window = self._window(start, end)
+        c = self._cumulated(window)
+        lower, upper = confidence_bounds(c.car, c.std_error, c.dof, self._level(confidence))
+        return self._identity.assign(
+            car=c.car,
+            std_error=c.std_error,
+            t=c.scar,
+            p_value=t_p_value(c.scar, c.dof),
+            ci_lower=lower,
+            ci_upper=upper,
+            df=c.dof,
+            n_missing=len(window) - c.n_used,
+        )
+
+    def bhar(self, start: WindowLike | int, end: int | None = None) -> pd.DataFrame:
+        """Buy-and-hold abnormal return of each security-event: ``Π(1+R) − Π(1+E[R])``.
+
+        Returns
+        -------
+        DataFrame
+            ``event_id``, ``ticker``, ``group`` (where given), ``bhar``, ``buy_and_hold`` (the security's compounded
+            return), ``expected`` (the model's), all decimal, and ``n_missing``. A test is not given: buy-and-hold
+            returns are skewed, and a t-test of one of them would mislead.
+        """
+        window = self._window(start, end)
+        returns = self.study.returns
+        found = buy_and_hold(
+            self.fit, returns.values, window, returns.kind, skip_missing=self.study.missing == "skip"
+        )
+        return self._identity.assign(
+            bhar=found.bhar,
+            buy_and_hold=found.buy_and_hold,
+            expected=found.expected,
+            n_missing=len(window) - found.n_used,
+        )
+
+    def _level(self, confidence: float | None) -> float:
+        level = self.study.confidence if confidence is None else confidence
+        if not 0.0 < level < 1.0:
+            raise InputError(f"confidence={level!r} is not between 0 and 1.", remedy="Such as 0.95.")
+        return level
+
+    # -- across security-events ----------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def estimation_summary(self) -> EstimationSummary:
+        """Portfolio residuals of the estimation window and the mean residual correlation ``r̄``."""
+        index = self.fit.index
+        return estimation_summary(self.fit.residuals, index.position, len(index.estimation), self._weights)
+
+    def _sample(self, window: Window) -> TestSample:
+        c = self._cumulated(window)
+        summary = self.estimation_summary
+        return TestSample(
+            window, c.car, c.scar, c.dof, self._weights, summary.portfolio, summary.mean_correlation
+        )
+
+    def _results(self, window: Window) -> list[TestResult]:
+        return run_tests(self._sample(window), clustered=self.shared_dates.clustered)
+
+    def tests(self, start: WindowLike | int, end: int | None = None) -> pd.DataFrame:
+        """Every test of the mean CAR over one window.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by test name: ``statistic``, ``p_value`` (two-sided), ``df`` (infinite: normal law), ``n``, ``null``,
+            ``valid_under_clustering`` (keeps its size when events share dates; these rows come first if they do) and
+            ``reason`` (why there is no statistic; empty where there is one).
+        """
+        return tests_frame(self._results(self._window(start, end)))
+
+    def aar(self) -> pd.DataFrame:
+        """Average abnormal return of each session.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by ``tau``: ``aar`` (decimal), ``n``, and for every test its statistic under the test's name and
+            its two-sided p-value under ``<name>_p``.
+        """
+        rows = []
+        for tau in self.fit.index.event.tau.tolist():
+            sample = self._sample(Window(tau, tau))
+            mean, n = weighted_mean(sample.car, sample.weights)
+            row: dict[str, float] = {"aar": mean, "n": n}
+            for result in run_tests(sample, clustered=self.shared_dates.clustered):
+                row[result.name] = result.statistic
+                row[f"{result.name}_p"] = result.p_value
+            rows.append(row)
+        return pd.DataFrame(rows, index=pd.Index(self.fit.index.event.tau, name="tau"))
+
+    def caar(self, start: WindowLike | int, end: int | None = None, *, confidence: float | None = None) -> pd.DataFrame:
+        """Cumulative average abnormal return over one window.
+
+        Returns
+        -------
+        DataFrame
+            One row: ``start``, ``end``, ``caar`` (decimal; weighted where events have weights), ``n``, ``std_error``,
+            ``ci_lower``, ``ci_upper``, ``df``, ``std_error_from``: "portfolio" where events share dates or there is one
+            event (standard deviation of the portfolio's estimation-window residuals times ``√L``, which holds
+            cross-correlation), "cross-section" otherwise (which holds a variance raised by the event).
+        """
+        return pd.DataFrame([self._caar(self._window(start, end), self._level(confidence))])
+
+    def _caar(self, window: Window, confidence: float) -> dict[str, Any]:
+        c = self._cumulated(window)
+        mean, n = weighted_mean(c.car, self._weights)
+        there = ~np.isnan(c.car)
+        if self.shared_dates.clustered or n < 2:
+            source = "portfolio"
+            portfolio = self.estimation_summary.portfolio
+            portfolio = portfolio[~np.isnan(portfolio)]
+            error = float(portfolio.std(ddof=1) * np.sqrt(len(window))) if len(portfolio) > 2 and n else float("nan")
+            df = float(len(portfolio) - 1)
+        else:
+            source = "cross-section"
+            error = mean_standard_error(c.car[there], None if self._weights is None else self._weights[there])
+            df = float(n - 1)
+        lower, upper = confidence_bounds(np.array([mean]), np.array([error]), np.array([max(df, 1.0)]), confidence)
+        return {
+            "start": window.start,
+            "end": window.end,
+            "caar": mean,
+            "n": n,
+            "std_error": error,
+            "ci_lower": float(lower[0]),
+            "ci_upper": float(upper[0]),
+            "df": df,
+            "std_error_from": source,
+        }
+
+    def caar_path(self, start: int | None = None, *, confidence: float | None = None) -> pd.DataFrame:
+        """CAAR from ``start`` (the first session of the event window by default) to each later session.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by ``tau``: ``caar``, ``n``, ``std_error``, ``ci_lower``, ``ci_upper`` and the rest of :meth:`caar`.
+            The first row is the AAR of ``start``.
+        """
+        event = self.fit.index.event
+        first = event.start if start is None else self._window(start, None).start
+        level = self._level(confidence)
+        rows = [self._caar(Window(first, tau), level) for tau in range(first, event.end + 1)]
+        return pd.DataFrame(rows, index=pd.Index(range(first, event.end + 1), name="tau"))
+
+    def group_caar(self, start: WindowLike | int, end: int | None = None) -> pd.DataFrame:
+        """CAAR of each group, with every test's p-value, and of all events together.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by ``group``, "All" last: the columns of :meth:`caar` and ``<test>_p`` for each test.
+
+        Raises
+        ------
+        InputError
+            If the events have no groups.
+        """
+        if not self.groups:
+            raise InputError("The events have no groups.", remedy="Give group= to Events.at, or a group column.")
+        window = self._window(start, end)
+        rows = []
+        for name in [*self.groups, None]:
+            part = self if name is None else self.select(group=name)
+            row = part._caar(window, self.study.confidence)
+            row |= {f"{result.name}_p": result.p_value for result in part._results(window)}
+            rows.append(row)
+        return pd.DataFrame(rows, index=pd.Index([*self.groups, "All"], name="group"))
+
+    # -- what people read ----------------------------------------------------------------------------------------
+
+    @property
+    def plot(self) -> Plotter:
+        """Figures: ``plot.caar()``, ``plot.car(a, b)``, ``plot.heatmap()``; each takes ``ax=`` and returns the Axes."""
+        from eventstudy.plots import Plotter
+
+        return Plotter(self)
+
+    def caveats(self) -> list[str]:
+        """Plain sentences that belong beside every number of this study."""
+        notes = []
+        shared = self.shared_dates
+        if shared.clustered:
+            first = [name for name, spec in TESTS.items() if spec.valid_under_clustering]
+            rest = [name for name, spec in TESTS.items() if not spec.valid_under_clustering]
+            notes.append(
+                f"{shared.n_events} security-events share {shared.n_dates} event date"
+                f"{'s' if shared.n_dates > 1 else ''} (mean residual correlation "
+                f"{_render.number(self.estimation_summary.mean_correlation, 3)}): abnormal returns are "
+                f"cross-correlated. Read {_listed(first)}; {_listed(rest)} assume independence and over-reject."
+            )
+        thin = int(np.isnan(self.fit.ar).any(axis=1).sum())
+        if thin:
+            notes.append(f"{thin} security-events lack returns on some sessions of the event window.")
+        if len(self.dropped):
+            notes.append(f"{len(self.dropped)} security-events were left out; see the table of dropped events.")
+        return notes
+
+    def summary(self, *windows: WindowLike) -> _render.Summary:
+        """What was studied and found, as text, HTML or LaTeX.
+
+        Parameters
+        ----------
+        *windows : Window, pair or str
+            Windows to show; by default [0, 0], [−1, +1] and the whole event window, as far as they fit.
+
+        Returns
+        -------
+        Summary
+            ``print`` it; notebooks show it as a table.
+        """
+        chosen = [self._window(window, None) for window in windows] if windows else self._default_windows()
+        study, index = self.study, self.fit.index
+        sessions = study.returns.sessions[np.unique(index.position)]
+        span = f"{sessions[0]:%Y-%m-%d}" + ("" if len(sessions) == 1 else f" to {sessions[-1]:%Y-%m-%d}")
+        facts = [
+            ("Model", repr(study.model)),
+            ("Windows", f"estimation {index.estimation}, event {index.event} (sessions)"),
+            ("Security-events", f"{len(self)} used, {len(self.dropped)} dropped"),
+            ("Event sessions", f"{len(sessions)}: {span}"),
+        ]
+        caar = pd.DataFrame([self._caar(window, study.confidence) for window in chosen])
+        caar.insert(0, "window", [str(window) for window in chosen])
+        caar = caar.drop(columns=["start", "end", "df"]).set_index("window")
+        percent_columns = {name: _render.percent for name in ("caar", "std_error", "ci_lower", "ci_upper")}
+        level = f"{study.confidence:.0%}".replace("%", " %")
+        sections = [_render.Section(f"Cumulative average abnormal return ({level} interval)", caar, percent_columns)]
+        for window in chosen:
+            table = self.tests(window)[["statistic", "p_value", "df", "n", "valid_under_clustering"]]
+            reasons = [
+                f"{result.name}: {result.reason}." for result in self._results(window) if result.reason
+            ]
+            formats = {"p_value": _render.p_value, "df": functools.partial(_render.number, digits=0)}
+            sections.append(_render.Section(f"Tests of the mean over {window}", table, formats, reasons))
+        return _render.Summary("Event study", facts, sections, self.caveats())
+
+    def _default_windows(self) -> list[Window]:
+        event = self.fit.index.event
+        wanted = [Window(0, 0), Window(-1, 1), event]
+        return list(dict.fromkeys(window for window in wanted if window in event))
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
+
+    # -- files ---------------------------------------------------------------------------------------------------
+
+    def frames(self, windows: Sequence[WindowLike] | None = None) -> dict[str, pd.DataFrame]:
+        """All tables of the study by name, as :meth:`to_csv` writes them.
+
+        Parameters
+        ----------
+        windows : sequence of windows, optional
+            Windows for ``car``, ``bhar``, ``caar`` and ``tests``; those of :meth:`summary` by default.
+        """
+        chosen = self._default_windows() if windows is None else [self._window(window, None) for window in windows]
+
+        def stacked(method: Any) -> pd.DataFrame:
+            parts = []
+            for window in chosen:
+                frame = method(window)
+                frame = frame.reset_index() if frame.index.name else frame
+                frame.insert(0, "window", f"{window.start}:{window.end}")
+                parts.append(frame)
+            return pd.concat(parts, ignore_index=True)
+
+        tables = {
+            "events": self.events,
+            "parameters": self.parameters,
+            "abnormal_returns": self.abnormal_returns.reset_index(),
+            "sar": self.sar.reset_index(),
+            "car": stacked(self.car),
+            "bhar": stacked(self.bhar),
+            "aar": self.aar().reset_index(),
+            "caar": pd.DataFrame([self._caar(window, self.study.confidence) for window in chosen]),
+            "tests": stacked(self.tests),
+            "dropped": self.dropped,
+        }
+        if self.groups:
+            tables["group_caar"] = stacked(self.group_caar)
+        for table in tables.values():
+            table.columns = table.columns.map(str)
+        return tables
+
+    def to_csv(self, directory: str | Path, *, windows: Sequence[WindowLike] | None = None) -> Path:
+        """Write every table as CSV and the manifest as JSON into one directory, made if need be.
+
+        Raises
+        ------
+        DataSourceError
+            If the directory cannot be written.
+        """
+        return self._write(directory, windows, "csv")
+
+    def to_parquet(self, directory: str | Path, *, windows: Sequence[WindowLike] | None = None) -> Path:
+        """Write every table as Parquet and the manifest as JSON into one directory, made if need be.
+
+        Raises
+        ------
+        DataSourceError
+            If the directory cannot be written.
+        """
+        return self._write(directory, windows, "parquet")
+
+    def _write(self, directory: str | Path, windows: Sequence[WindowLike] | None, suffix: str) -> Path:
+        out = Path(directory)
+        tables = self.frames(windows)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            for name, table in tables.items():
+                if suffix == "csv":
+                    table.to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
+                else:
+                    table.to_parquet(out / f"{name}.parquet", index=False)
+            (out / "manifest.json").write_text(json.dumps(self.manifest, indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise DataSourceError(
+                f"Cannot write the results to {out}: {error}.", remedy="Choose a directory that can be written."
+            ) from error
+        return out
+
+    @functools.cached_property
+    def manifest(self) -> dict[str, Any]:
+        """What it takes to reproduce the run: checksum of the data, configuration, versions, time."""
+        study, panel = self.study, self.study.returns
+        return {
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "data": {
+                "sha256": panel.fingerprint(),
+                "securities": panel.n_securities,
+                "sessions": panel.n_sessions,
+                "first": f"{panel.sessions[0]:%Y-%m-%d}",
+                "last": f"{panel.sessions[-1]:%Y-%m-%d}",
+                "kind": panel.kind,
+            },
+            "events": {"given": len(study.events), "used": len(self), "dropped": len(self.dropped)},
+            "configuration": {
+                "model": repr(study.model),
+                "estimation_window": [self.fit.index.estimation.start, self.fit.index.estimation.end],
+                "event_window": [self.fit.index.event.start, self.fit.index.event.end],
+                "min_obs": study._min_obs,
+                "calendar": study.calendar,
+                "missing": study.missing,
+                "on_error": study.on_error,
+                "confidence": study.confidence,
+            },
+            "versions": {
+                "python": platform.python_version(),
+                **{name: _version(name) for name in ("abnormal-returns", "numpy", "pandas", "scipy", "numba")},
+            },
+        }
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

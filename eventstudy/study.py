@@ -1,0 +1,248 @@
+"""The study: validate, align, fit; every formula lives elsewhere."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+import pandas as pd
+
+from eventstudy import kernels
+from eventstudy._typing import OnError
+from eventstudy.errors import (
+    ClusteredEventsWarning,
+    DroppedEventsWarning,
+    InputError,
+    InsufficientDataError,
+    ThinWindowWarning,
+)
+from eventstudy.events import Events, ResolvedEvents
+from eventstudy.inference import shared_dates
+from eventstudy.models.base import ModelFit, NormalReturnModel
+from eventstudy.panel import ReturnPanel
+from eventstudy.results import DROPPED_COLUMNS, EventStudyResults
+from eventstudy.windows import EventIndex, Window, WindowLike, check_windows
+
+__all__ = ["EventStudy", "Missing"]
+
+Missing: TypeAlias = Literal["propagate", "skip"]
+
+DEFAULT_MIN_OBS = 120
+
+
+@dataclass(frozen=True, kw_only=False)
+class EventStudy:
+    """An event study: returns, events, a model of normal returns, and windows.
+
+    Parameters
+    ----------
+    returns : ReturnPanel
+        Returns of the securities and of the benchmarks.
+    events : Events
+        The security-events.
+    model : NormalReturnModel
+        Such as ``MarketModel("SPY")``.
+    estimation_window, event_window : pair of int, Window or str
+        First and last session relative to the event session, both inclusive.
+    min_obs : int, optional
+        Fewest usable returns in the estimation window; an event with fewer is dropped, with the reason. By default
+        120, or the length of a shorter estimation window.
+    calendar : str
+        Exchange whose sessions place announcements with a time of day; events that name their own keep it.
+    missing : {"propagate", "skip"}
+        What a CAR does with a missing session: be missing, or sum the sessions that are there.
+    on_error : {"drop", "raise"}
+        Whether a security-event that cannot be used is listed in ``results.dropped``, or stops the study.
+    confidence : float
+        Level of the confidence intervals, 0.95 by default.
+
+    Raises
+    ------
+    InputError
+        On a wrong option, an unknown benchmark or an empty events table.
+    WindowError
+        On windows that overlap or are reversed.
+
+    Examples
+    --------
+    >>> import eventstudy as es
+    >>> prices = es.load_prices(["MSFT", "NVDA", "SPY"], source="sample")
+    >>> events = es.Events.at("2025-01-27", ["MSFT", "NVDA"])
+    >>> study = es.EventStudy(es.ReturnPanel.from_prices(prices), events, es.MarketModel("SPY"),
+    ...                       estimation_window=(-260, -11), event_window=(-5, 5))
+    >>> res = study.fit()
+    >>> res.car(0, 0)[["ticker", "car", "p_value"]].round(3).to_dict("list")
+    {'ticker': ['MSFT', 'NVDA'], 'car': [-0.008, -0.142], 'p_value': [0.431, 0.0]}
+    """
+
+    returns: ReturnPanel
+    events: Events
+    model: NormalReturnModel
+    estimation_window: WindowLike = Window(-270, -21)
+    event_window: WindowLike = Window(-10, 10)
+    min_obs: int | None = None
+    calendar: str = "NYSE"
+    missing: Missing = "propagate"
+    on_error: OnError = "drop"
+    confidence: float = 0.95
+    _estimation: Window = field(init=False, repr=False)
+    _event: Window = field(init=False, repr=False)
+    _min_obs: int = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.returns, ReturnPanel):
+            raise InputError(
+                f"returns must be a ReturnPanel, not {type(self.returns).__name__}.",
+                remedy="Use ReturnPanel.from_prices(prices) or ReturnPanel.from_frame(returns).",
+            )
+        if not isinstance(self.events, Events):
+            raise InputError(
+                f"events must be an Events table, not {type(self.events).__name__}.",
+                remedy="Use Events.at(...), Events.read(path) or Events.from_frame(frame).",
+            )
+        if isinstance(self.model, type) or not isinstance(self.model, NormalReturnModel):
+            raise InputError(
+                f"{self.model!r} is not a model of normal returns.", remedy='Give an instance: MarketModel("SPY").'
+            )
+        estimation, event = Window.of(self.estimation_window), Window.of(self.event_window)
+        min_obs = min(DEFAULT_MIN_OBS, len(estimation)) if self.min_obs is None else self.min_obs
+        if isinstance(min_obs, bool) or not isinstance(min_obs, int | np.integer) or min_obs < 1:
+            raise InputError(f"min_obs={min_obs!r} is not a positive whole number.", remedy="Such as min_obs=120.")
+        check_windows(estimation, event, min_obs)
+        for name, value, options in (("missing", self.missing, Missing), ("on_error", self.on_error, OnError)):
+            if value not in get_args(options):
+                raise InputError(f"{name}={value!r} is not an option.", remedy=f"Use one of {get_args(options)}.")
+        if not 0.0 < self.confidence < 1.0:
+            raise InputError(f"confidence={self.confidence!r} is not between 0 and 1.", remedy="Such as 0.95.")
+        for benchmark in self.model.benchmarks:
+            self.returns.row(benchmark)
+        for name, made in (("_estimation", estimation), ("_event", event), ("_min_obs", int(min_obs))):
+            object.__setattr__(self, name, made)
+
+    def fit(self) -> EventStudyResults:
+        """Fit the model to every event and return the results.
+
+        Returns
+        -------
+        EventStudyResults
+
+        Raises
+        ------
+        InsufficientDataError
+            If no event can be used, or (``on_error="raise"``) one cannot.
+        InputError
+            If one security has two events on one session.
+
+        Warns
+        -----
+        DroppedEventsWarning, ThinWindowWarning, ClusteredEventsWarning
+            Each once, with counts.
+        """
+        resolved = self.events.resolve(self.returns.sessions, self.calendar)
+        row = self.returns.rows(self.events.ticker)
+        reasons = self._misplaced(row, resolved)
+        kept = np.flatnonzero([reason is None for reason in reasons]) if any(reasons) else np.arange(len(row))
+        index = EventIndex(row[kept], resolved.position[kept], self._estimation, self._event)
+        fit = self.model.fit(self.returns, index, self._min_obs)
+        failed = self._failed(fit)
+        for at in np.flatnonzero(failed != kernels.OK):
+            reasons[kept[at]] = self._reason(fit, int(at), int(failed[at]))
+        good = failed == kernels.OK
+        if not good.all():
+            fit, kept = fit.take(np.flatnonzero(good)), kept[good]
+        dropped = self._dropped(reasons, resolved)
+        self._complain(dropped, fit)
+        return EventStudyResults(study=self, fit=fit, kept=kept, resolved=resolved, dropped=dropped)
+
+    def _misplaced(self, row: np.ndarray, resolved: ResolvedEvents) -> list[str | None]:
+        """Reason per event for which no window can be laid: unknown security, or no session."""
+        reasons: list[str | None] = [None] * len(row)
+        for at in np.flatnonzero((row < 0) | (resolved.position < 0)):
+            if row[at] < 0:
+                try:
+                    self.returns.row(self.events.ticker[at])
+                except InputError as error:
+                    reasons[at] = str(error)
+            else:
+                reasons[at] = str(resolved.reason[at])
+        return reasons
+
+    def _failed(self, fit: ModelFit) -> np.ndarray:
+        """Status per event, with ``EMPTY`` for one that has no abnormal return at all."""
+        status = np.array(fit.status)
+        empty = (status == kernels.OK) & np.isnan(fit.ar).all(axis=1)
+        status[empty] = kernels.EMPTY
+        return status
+
+    def _reason(self, fit: ModelFit, at: int, status: int) -> str:
+        ticker = self.returns.tickers[fit.index.security[at]]
+        session = self.returns.sessions[fit.index.position[at]]
+        window, names = self._estimation, ", ".join(self.model.benchmarks)
+        where = f"{ticker}, event session {session:%Y-%m-%d}: "
+        if status == kernels.TOO_FEW:
+            start = fit.index.position[at] + window.start
+            cut = f"; the data start {-start} sessions into the window" if start < 0 else ""
+            need = max(self._min_obs, fit.n_params + 1)
+            return (
+                f"{where}{fit.n_obs[at]} usable returns in the estimation window {window}, fewer than the {need} "
+                f"asked for{cut}. Load earlier prices, or lower min_obs."
+            )
+        if status == kernels.SINGULAR:
+            return (
+                f"{where}the regressors ({names}) do not vary, or are collinear, over the estimation window {window}. "
+                "Use another benchmark."
+            )
+        if status == kernels.ZERO_VARIANCE:
+            return (
+                f"{where}no residual variance over the estimation window {window}: the price does not move, or the "
+                f"security is the benchmark. Leave it out."
+            )
+        return f"{where}no abnormal return in the event window {self._event}. Load prices around the event."
+
+    def _dropped(self, reasons: list[str | None], resolved: ResolvedEvents) -> pd.DataFrame:
+        out = [at for at, reason in enumerate(reasons) if reason is not None]
+        events = self.events
+        return pd.DataFrame(
+            {
+                "event_id": events.event_id[out],
+                "ticker": events.ticker[out],
+                "session": pd.DatetimeIndex(resolved.session[out]),
+                "reason": [reasons[at] for at in out],
+            },
+            columns=DROPPED_COLUMNS,
+        )
+
+    def _complain(self, dropped: pd.DataFrame, fit: ModelFit) -> None:
+        total = len(self.events)
+        if len(dropped):
+            first = dropped["reason"].iloc[0]
+            message = f"{len(dropped)} of {total} security-events cannot be used. First: {first}"
+            if len(dropped) == total or self.on_error == "raise":
+                row = dropped.iloc[0]
+                raise InsufficientDataError(
+                    message, event_id=row["event_id"], ticker=row["ticker"], date=row["session"], dropped=dropped
+                )
+            warnings.warn(f"{message} All are in results.dropped.", DroppedEventsWarning, stacklevel=3)
+        thin = np.isnan(fit.ar).any(axis=1)
+        if thin.any():
+            at = int(np.flatnonzero(thin)[0])
+            tau = self._event.start + int(np.flatnonzero(np.isnan(fit.ar[at]))[0])
+            what = "are missing" if self.missing == "propagate" else "sum the sessions that are there"
+            warnings.warn(
+                f"{int(thin.sum())} security-events lack returns in the event window (first: "
+                f"{self.returns.tickers[fit.index.security[at]]} at tau = {tau}); their CARs over such sessions {what}. "
+                "See n_missing in results.car().",
+                ThinWindowWarning,
+                stacklevel=3,
+            )
+        shared = shared_dates(fit.index.position)
+        if shared.clustered:
+            warnings.warn(
+                f"{shared.n_events} security-events share {shared.n_dates} event date(s): abnormal returns are "
+                "cross-correlated and tests that assume independence over-reject. Read the rows of results.tests() "
+                "with valid_under_clustering.",
+                ClusteredEventsWarning,
+                stacklevel=3,
+            )
