@@ -21,7 +21,7 @@ def number(value: object, digits: int = 2) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int) or (hasattr(value, "dtype") and str(getattr(value, "dtype", "")).startswith("int")):
-        return f"{value:d}".replace("-", "−")  # type: ignore[str-bytes-safe]
+        return f"{value:d}".replace("-", "−")
     figure = float(value)  # type: ignore[arg-type]
     if math.isnan(figure):
         return "–"

@@ -277,18 +277,14 @@ class Events:
         path = Path(path)
         suffixes = [suffix.lower() for suffix in path.suffixes]
         if not path.is_file():
-            raise DataSourceError(
-                f"There is no event file {str(path)!r}.", remedy="Check the path.", path=str(path)
-            )
+            raise DataSourceError(f"There is no event file {str(path)!r}.", remedy="Check the path.", path=str(path))
         try:
             if ".csv" in suffixes:
                 return cls._read_csv(path, tz, calendar)
             if suffixes and suffixes[-1] in (".parquet", ".pq"):
                 return cls._table(pd.read_parquet(path), tz, calendar, _Origin())
         except (OSError, UnicodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-            raise DataSourceError(
-                f"Event file {str(path)!r} cannot be read: {error}.", path=str(path)
-            ) from error
+            raise DataSourceError(f"Event file {str(path)!r} cannot be read: {error}.", path=str(path)) from error
         raise InputError(
             f"Event file {str(path)!r} is neither CSV nor Parquet.",
             remedy="Save it as .csv or .parquet.",
@@ -484,9 +480,7 @@ class Events:
         """
         picked = np.arange(len(self))[rows] if isinstance(rows, slice) else np.asarray(rows)
         if picked.dtype == np.bool_ and picked.shape != (len(self),):
-            raise InputError(
-                f"The mask has shape {picked.shape}; expected ({len(self)},), one entry per event."
-            )
+            raise InputError(f"The mask has shape {picked.shape}; expected ({len(self)},), one entry per event.")
         if picked.dtype != np.bool_ and (picked.dtype.kind not in "iu" or picked.ndim != 1):
             if picked.size == 0:
                 raise InputError("The selection is empty.", remedy="Select at least one event.")
@@ -521,9 +515,7 @@ class Events:
         if not parts:
             raise InputError("There is no event table to concatenate.")
         if len({part.weight is None for part in parts}) == 2:
-            raise InputError(
-                "Only some of the event tables have weights.", remedy="Give all of them weights, or none."
-            )
+            raise InputError("Only some of the event tables have weights.", remedy="Give all of them weights, or none.")
         columns: dict[str, Any] = {}
         for item in fields(cls):
             values = [getattr(part, item.name) for part in parts]
@@ -646,9 +638,7 @@ class Events:
             reason[lost] = [
                 f"{ticker}: the panel has no session {day} ({name}), to which the stamp {text} belongs; its "
                 f"sessions run from {days[0]} to {days[-1]}. Load prices of that day, or leave the event out."
-                for ticker, day, text in zip(
-                    self.ticker[lost], session[lost], self._texts_of(lost), strict=True
-                )
+                for ticker, day, text in zip(self.ticker[lost], session[lost], self._texts_of(lost), strict=True)
             ]
 
     def _by_calendar(self, rows: IntArray, default: str) -> list[tuple[str, IntArray]]:
@@ -689,11 +679,6 @@ class ResolvedEvents:
     shift: IntArray
     reason: ObjectArray
 
-    @property
-    def found(self) -> BoolArray:
-        """Which events have a position; shape (n_events,)."""
-        return self.position >= 0
-
     def __len__(self) -> int:
         return len(self.position)
 
@@ -712,9 +697,7 @@ def _columns(df: pd.DataFrame) -> dict[str, int]:
             places = exact or [place for place, header in enumerate(headers) if header.lower() in candidates]
             if len(places) > 1:
                 given = ", ".join(repr(headers[place]) for place in places)
-                raise InputError(
-                    f"Several columns could be {name!r}: {given}.", remedy=f"Name the right one {name!r}."
-                )
+                raise InputError(f"Several columns could be {name!r}: {given}.", remedy=f"Name the right one {name!r}.")
             if places:
                 found[name] = places[0]
                 break
@@ -732,20 +715,25 @@ def _columns(df: pd.DataFrame) -> dict[str, int]:
 
 def _tickers(column: pd.Series[Any], origin: _Origin) -> ObjectArray:
     """Tickers as stripped text; numbers (permno) must be whole."""
-    blank = column.isna().to_numpy(dtype=bool)
-    if not blank.any() and pd.api.types.is_float_dtype(column.dtype) and (column % 1 == 0).all():
+    if pd.api.types.is_float_dtype(column.dtype) and (column % 1 == 0).all():
         column = column.astype(np.int64)
-    text = column.astype(object).where(~blank, "").astype(str).str.strip().to_numpy(dtype=object)
+    text = _stripped(column)
     _check_tickers(text, origin)
     return text
+
+
+def _stripped(column: pd.Series[Any]) -> ObjectArray:
+    """Column as text without blanks at either end; missing cells become empty."""
+    if not isinstance(column.dtype, pd.StringDtype):
+        column = column.astype(object).where(column.notna(), "").astype(str)
+    return column.fillna("").str.strip().to_numpy(dtype=object)
 
 
 def _texts(column: pd.Series[Any] | None) -> ObjectArray | None:
     """Column as stripped text, None where blank; None for a column that is blank throughout."""
     if column is None:
         return None
-    blank = column.isna().to_numpy(dtype=bool)
-    text = column.astype(object).where(~blank, "").astype(str).str.strip().to_numpy(dtype=object)
+    text = _stripped(column)
     blank = text == ""
     if blank.all():
         return None
@@ -753,9 +741,7 @@ def _texts(column: pd.Series[Any] | None) -> ObjectArray | None:
     return text
 
 
-def _ids(
-    column: pd.Series[Any] | None, n: int, ticker: ObjectArray, origin: _Origin
-) -> IntArray | ObjectArray:
+def _ids(column: pd.Series[Any] | None, n: int, ticker: ObjectArray, origin: _Origin) -> IntArray | ObjectArray:
     """Event identifiers: whole numbers where all of them are, otherwise as given."""
     if column is None:
         return np.arange(1, n + 1, dtype=np.int64)
@@ -774,11 +760,8 @@ def _ids(
     # "007" is a name and not the number 7.
     if number.notna().all() and (number % 1 == 0).all() and (number.abs() < 2**53).all():
         whole = number.astype(np.int64)
-        if (
-            pd.api.types.is_float_dtype(column.dtype)
-            or (whole.astype(str).to_numpy(dtype=object) == text).all()
-        ):
-            return whole.to_numpy(dtype=np.int64)
+        if pd.api.types.is_float_dtype(column.dtype) or (whole.astype(str).to_numpy(dtype=object) == text).all():
+            return np.asarray(whole, dtype=np.int64)
     return text
 
 
@@ -823,11 +806,7 @@ def _numeric_if_all(column: pd.Series[Any]) -> pd.Series[Any]:
 
 def _zone_name(tz: str | tzinfo) -> str:
     """Name under which pandas finds a zone again."""
-    name = (
-        tz.strip()
-        if isinstance(tz, str)
-        else str(getattr(tz, "key", None) or getattr(tz, "zone", None) or tz)
-    )
+    name = tz.strip() if isinstance(tz, str) else str(getattr(tz, "key", None) or getattr(tz, "zone", None) or tz)
     try:
         pd.Timestamp(0, tz=name)
     except (KeyError, ValueError, TypeError, OSError) as error:
@@ -857,9 +836,7 @@ def _zones(
             known.append(_zone_name(name))
         except InputError as error:
             row = int(np.flatnonzero(codes == code)[0])
-            raise InputError(
-                f"{ticker[row]}{origin.where(row)}: {error}", ticker=ticker[row], tz=name
-            ) from error
+            raise InputError(f"{ticker[row]}{origin.where(row)}: {error}", ticker=ticker[row], tz=name) from error
     return np.array([*known, common], dtype=object)[codes]
 
 
@@ -912,7 +889,7 @@ def _to_ns(index: pd.DatetimeIndex, rows: IntArray, ticker: ObjectArray, origin:
     except pd.errors.OutOfBoundsDatetime:
         year = np.asarray(index.year)
         at = int(np.flatnonzero((year < 1678) | (year > 2261))[0])
-        raise _unreadable(int(rows[at]), f"({index[at]}) lies outside 1678–2261", ticker, origin) from None
+        raise _unreadable(int(rows[at]), f"is {index[at]}, outside the years 1678–2261", ticker, origin) from None
 
 
 def _parsed(column: pd.Series[Any], ticker: ObjectArray, origin: _Origin) -> tuple[IntArray, ObjectArray]:
@@ -948,7 +925,7 @@ def _parsed_text(
     bad = matched.is_null().to_numpy(zero_copy_only=False) | parsed.isna().to_numpy(dtype=bool)
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
-        raise _unreadable(int(rows[row]), f"{text.iloc[row]!r} is no ISO 8601 date or time", ticker, origin)
+        raise _unreadable(int(rows[row]), f"is {text.iloc[row]!r}, no ISO 8601 date or time", ticker, origin)
     codes, names = pd.factorize(offset)
     zones = np.array([_offset_zone(name) for name in names], dtype=object)
     own[:] = zones[codes]
@@ -969,11 +946,11 @@ def _offset_zone(text: str) -> str | None:
 def _parsed_object(value: object, row: int, ticker: ObjectArray, origin: _Origin) -> tuple[int, str | None]:
     """Stamp and zone of one date, datetime, Timestamp or datetime64."""
     if not isinstance(value, date | np.datetime64):
-        raise _unreadable(row, f"{value!r} is neither text, date nor time", ticker, origin)
+        raise _unreadable(row, f"is {value!r}, neither text, date nor time", ticker, origin)
     try:
         moment = pd.Timestamp(value).as_unit("ns")
     except (pd.errors.OutOfBoundsDatetime, ValueError):
-        raise _unreadable(row, f"{value!s} lies outside 1678–2261", ticker, origin) from None
+        raise _unreadable(row, f"is {value!s}, outside the years 1678–2261", ticker, origin) from None
     if moment.tz is None:
         return moment.value, None
     if isinstance(value, datetime) and not isinstance(value, pd.Timestamp):
@@ -1031,9 +1008,7 @@ def _name_offsets(stamp: IntArray, own: ObjectArray, zone: ObjectArray, rows: In
         own[members[agree]] = name
 
 
-def _localize(
-    stamp: IntArray, zone: ObjectArray, rows: IntArray, ticker: ObjectArray, origin: _Origin
-) -> None:
+def _localize(stamp: IntArray, zone: ObjectArray, rows: IntArray, ticker: ObjectArray, origin: _Origin) -> None:
     """Turn naive stamps of ``rows`` into UTC ones, in place."""
     codes, names = pd.factorize(zone[rows])
     for code, name in enumerate(names):
@@ -1085,12 +1060,10 @@ def _short(text: str) -> str:
 
 
 def _check_tickers(ticker: ObjectArray, origin: _Origin) -> None:
-    bad = np.equal(ticker, "") | pd.isna(ticker)
+    bad = ticker == ""
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
-        raise InputError(
-            f"A ticker{origin.where(row)} is blank.", remedy="Fill it, or remove the row.", row=row + 1
-        )
+        raise InputError(f"A ticker{origin.where(row)} is blank.", remedy="Fill it, or remove the row.", row=row + 1)
     if pd.api.types.infer_dtype(ticker, skipna=False) != "string":
         odd = next(item for item in ticker if not isinstance(item, str))
         raise InputError(f"Ticker {odd!r} is no text.", remedy="Give tickers as str.", ticker=odd)
@@ -1186,7 +1159,5 @@ def _panel_days(panel_sessions: pd.DatetimeIndex) -> DayArray:
         raise InputError("The panel's sessions must be naive midnights.", remedy="Drop zone and time of day.")
     days = index.to_numpy().astype("datetime64[D]")
     if not (days[1:] > days[:-1]).all():
-        raise InputError(
-            "The panel's sessions must ascend without repeats.", remedy="Sort and deduplicate them."
-        )
+        raise InputError("The panel's sessions must ascend without repeats.", remedy="Sort and deduplicate them.")
     return days

@@ -160,15 +160,15 @@ class ReturnPanel:
         InputError
             If a column is absent, or a security has two rows on one date (both are named).
         """
-        for column in (ticker, date, value):
-            if column not in table.columns:
+        for wanted in (ticker, date, value):
+            if wanted not in table.columns:
                 raise InputError(
-                    f"The table has no column {column!r}; it has {list(map(str, table.columns))}.",
+                    f"The table has no column {wanted!r}; it has {list(map(str, table.columns))}.",
                     remedy="Name the columns with ticker=, date= and value=.",
                 )
-        row, tickers = pd.factorize(table[ticker], sort=True)
-        dates = pd.to_datetime(table[date])
-        column, sessions = pd.factorize(dates, sort=True)
+        row, names = pd.factorize(table[ticker], sort=True)
+        column, dates = pd.factorize(pd.to_datetime(table[date]), sort=True)
+        sessions = pd.DatetimeIndex(dates)
         if (row < 0).any() or (column < 0).any():
             bad = int(np.flatnonzero((row < 0) | (column < 0))[0])
             raise InputError(f"Row {bad} of the table has no {ticker} or no {date}.", remedy="Drop or fill that row.")
@@ -176,27 +176,27 @@ class ReturnPanel:
         order = np.argsort(cell, kind="stable")
         twice = np.flatnonzero(np.diff(cell[order]) == 0)
         if len(twice):
-            first = order[twice[0]]
+            first = int(order[twice[0]])
+            name, day = names[int(row[first])], sessions[int(column[first])]
             raise InputError(
-                f"{tickers[row[first]]} has two rows on {sessions[column[first]]:%Y-%m-%d} "
-                f"({len(twice)} such rows in all).",
+                f"{name} has two rows on {day:%Y-%m-%d} ({len(twice)} such rows in all).",
                 remedy="Keep one row per security and date.",
-                ticker=tickers[row[first]],
-                date=sessions[column[first]],
+                ticker=name,
+                date=day,
             )
-        values = np.full((len(tickers), len(sessions)), np.nan)
+        values = np.full((len(names), len(sessions)), np.nan)
         values.ravel()[cell] = _numeric(table[value].to_numpy(), str(value))
-        return cls(values, pd.Index([str(name) for name in tickers]), pd.DatetimeIndex(sessions), kind)
+        return cls(values, pd.Index([str(name) for name in names], dtype=object), sessions, kind)
 
     @property
     def n_securities(self) -> int:
         """Number of securities."""
-        return self.values.shape[0]
+        return len(self.tickers)
 
     @property
     def n_sessions(self) -> int:
         """Number of sessions."""
-        return self.values.shape[1]
+        return len(self.sessions)
 
     def row(self, ticker: str) -> int:
         """Row of one security.
@@ -233,7 +233,7 @@ class ReturnPanel:
 
     def fingerprint(self) -> str:
         """SHA-256 (hex) of returns, names, dates and kind: two equal panels have the same one."""
-        digest = hashlib.sha256(np.ascontiguousarray(self.values))
+        digest = hashlib.sha256(self.values.data)
         digest.update("\0".join(map(str, self.tickers)).encode())
         digest.update(self.sessions.to_numpy().astype("datetime64[D]").astype(np.int64).tobytes())
         digest.update(self.kind.encode())
@@ -293,7 +293,9 @@ def _numeric(values: np.ndarray[Any, Any], name: str) -> FloatArray:
     except (ValueError, TypeError):
         shown = next((value for value in values if not _is_number(value)), None)
         raise InputError(
-            f"{name} holds {shown!r}, which is not a number.", remedy="Correct that cell or leave it empty.", ticker=name
+            f"{name} holds {shown!r}, which is not a number.",
+            remedy="Correct that cell or leave it empty.",
+            ticker=name,
         ) from None
 
 

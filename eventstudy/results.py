@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -283,9 +283,7 @@ class EventStudyResults:
         """
         window = self._window(start, end)
         returns = self.study.returns
-        found = buy_and_hold(
-            self.fit, returns.values, window, returns.kind, skip_missing=self.study.missing == "skip"
-        )
+        found = buy_and_hold(self.fit, returns.values, window, returns.kind, skip_missing=self.study.missing == "skip")
         return self._identity.assign(
             bhar=found.bhar,
             buy_and_hold=found.buy_and_hold,
@@ -310,9 +308,7 @@ class EventStudyResults:
     def _sample(self, window: Window) -> TestSample:
         c = self._cumulated(window)
         summary = self.estimation_summary
-        return TestSample(
-            window, c.car, c.scar, c.dof, self._weights, summary.portfolio, summary.mean_correlation
-        )
+        return TestSample(window, c.car, c.scar, c.dof, self._weights, summary.portfolio, summary.mean_correlation)
 
     def _results(self, window: Window) -> list[TestResult]:
         return run_tests(self._sample(window), clustered=self.shared_dates.clustered)
@@ -323,8 +319,8 @@ class EventStudyResults:
         Returns
         -------
         DataFrame
-            Indexed by test name: ``statistic``, ``p_value`` (two-sided), ``df`` (infinite: normal law), ``n``, ``null``,
-            ``valid_under_clustering`` (keeps its size when events share dates; these rows come first if they do) and
+            Indexed by test name: ``statistic``, ``p_value`` (two-sided), ``df`` (infinite: normal law), ``n``,
+            ``null``, ``valid_under_clustering`` (keeps its size when events share dates; these rows come first if they do) and
             ``reason`` (why there is no statistic; empty where there is one).
         """
         return tests_frame(self._results(self._window(start, end)))
@@ -483,15 +479,16 @@ class EventStudyResults:
         caar = pd.DataFrame([self._caar(window, study.confidence) for window in chosen])
         caar.insert(0, "window", [str(window) for window in chosen])
         caar = caar.drop(columns=["start", "end", "df"]).set_index("window")
-        percent_columns = {name: _render.percent for name in ("caar", "std_error", "ci_lower", "ci_upper")}
+        percent_columns = dict.fromkeys(("caar", "std_error", "ci_lower", "ci_upper"), _render.percent)
         level = f"{study.confidence:.0%}".replace("%", " %")
         sections = [_render.Section(f"Cumulative average abnormal return ({level} interval)", caar, percent_columns)]
         for window in chosen:
             table = self.tests(window)[["statistic", "p_value", "df", "n", "valid_under_clustering"]]
-            reasons = [
-                f"{result.name}: {result.reason}." for result in self._results(window) if result.reason
-            ]
-            formats = {"p_value": _render.p_value, "df": functools.partial(_render.number, digits=0)}
+            reasons = [f"{result.name}: {result.reason}." for result in self._results(window) if result.reason]
+            formats: dict[str, Callable[[object], str]] = {
+                "p_value": _render.p_value,
+                "df": functools.partial(_render.number, digits=0),
+            }
             sections.append(_render.Section(f"Tests of the mean over {window}", table, formats, reasons))
         return _render.Summary("Event study", facts, sections, self.caveats())
 
@@ -515,7 +512,7 @@ class EventStudyResults:
         """
         chosen = self._default_windows() if windows is None else [self._window(window, None) for window in windows]
 
-        def stacked(method: Any) -> pd.DataFrame:
+        def stacked(method: Callable[[Window], pd.DataFrame]) -> pd.DataFrame:
             parts = []
             for window in chosen:
                 frame = method(window)

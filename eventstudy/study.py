@@ -32,7 +32,7 @@ Missing: TypeAlias = Literal["propagate", "skip"]
 DEFAULT_MIN_OBS = 120
 
 
-@dataclass(frozen=True, kw_only=False)
+@dataclass(frozen=True)
 class EventStudy:
     """An event study: returns, events, a model of normal returns, and windows.
 
@@ -80,8 +80,8 @@ class EventStudy:
     returns: ReturnPanel
     events: Events
     model: NormalReturnModel
-    estimation_window: WindowLike = Window(-270, -21)
-    event_window: WindowLike = Window(-10, 10)
+    estimation_window: WindowLike = (-270, -21)
+    event_window: WindowLike = (-10, 10)
     min_obs: int | None = None
     calendar: str = "NYSE"
     missing: Missing = "propagate"
@@ -232,8 +232,8 @@ class EventStudy:
             what = "are missing" if self.missing == "propagate" else "sum the sessions that are there"
             warnings.warn(
                 f"{int(thin.sum())} security-events lack returns in the event window (first: "
-                f"{self.returns.tickers[fit.index.security[at]]} at tau = {tau}); their CARs over such sessions {what}. "
-                "See n_missing in results.car().",
+                f"{self.returns.tickers[fit.index.security[at]]} at tau = {tau}); their CARs over such sessions {what}."
+                " See n_missing in results.car().",
                 ThinWindowWarning,
                 stacklevel=3,
             )

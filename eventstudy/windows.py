@@ -85,7 +85,7 @@ class Window:
     def __contains__(self, other: object) -> bool:
         if isinstance(other, Window):
             return self.start <= other.start and other.end <= self.end
-        return isinstance(other, int | np.integer) and self.start <= other <= self.end
+        return isinstance(other, int | np.integer) and self.start <= int(other) <= self.end
 
     def __str__(self) -> str:
         return f"[{_signed(self.start)}, {_signed(self.end)}]"

@@ -11,7 +11,15 @@ import numpy as np
 from eventstudy._typing import FloatArray
 from eventstudy.inference.base import Outcome, TestSample, register
 
-__all__ = ["adjusted_for_correlation", "bmp_t", "bmp_t_adj", "csect_t", "mean_standard_error", "patell_z", "time_series_t"]
+__all__ = [
+    "adjusted_for_correlation",
+    "bmp_t",
+    "bmp_t_adj",
+    "csect_t",
+    "mean_standard_error",
+    "patell_z",
+    "time_series_t",
+]
 
 _NO_SPREAD = "the {what} of all {n} events are equal, so there is no cross-sectional variance"
 

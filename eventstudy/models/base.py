@@ -15,48 +15,52 @@ __all__ = ["ModelFit", "NormalReturnModel"]
 
 
 class ModelFit(Protocol):
-    """Fits of ``n`` security-events; what the measures and the tests read.
-
-    Attributes
-    ----------
-    index : EventIndex
-        The events fitted.
-    ar : ndarray of float64, shape (n, L2)
-        Abnormal returns of the event window (decimal), NaN where missing.
-    sigma2 : ndarray of float64, shape (n,)
-        Residual variance of the estimation window, per session.
-    n_obs : ndarray of int64, shape (n,)
-        Usable rows of the estimation window, ``M``.
-    n_params : int
-        Parameters fitted, ``K``; ``sigma2`` has ``n_obs − n_params`` degrees of freedom.
-    coef : ndarray of float64, shape (n, n_params)
-        Fitted parameters.
-    coef_names : tuple of str
-        Their names.
-    r2 : ndarray of float64, shape (n,)
-        Coefficient of determination, NaN where it has no meaning.
-    status : ndarray of int8, shape (n,)
-        0 where the fit is good; see :mod:`eventstudy.kernels`.
-    """
+    """Fits of ``n`` security-events; what the measures and the tests read."""
 
     @property
-    def index(self) -> EventIndex: ...
+    def index(self) -> EventIndex:
+        """The events fitted."""
+        ...
+
     @property
-    def ar(self) -> FloatArray: ...
+    def ar(self) -> FloatArray:
+        """Abnormal returns of the event window (decimal), shape (n, L2), NaN where missing."""
+        ...
+
     @property
-    def sigma2(self) -> FloatArray: ...
+    def sigma2(self) -> FloatArray:
+        """Residual variance of the estimation window per session, shape (n,)."""
+        ...
+
     @property
-    def n_obs(self) -> IntArray: ...
+    def n_obs(self) -> IntArray:
+        """Usable rows of the estimation window, ``M``, shape (n,)."""
+        ...
+
     @property
-    def n_params(self) -> int: ...
+    def n_params(self) -> int:
+        """Parameters fitted, ``K``; ``sigma2`` has ``n_obs − n_params`` degrees of freedom."""
+        ...
+
     @property
-    def coef(self) -> FloatArray: ...
+    def coef(self) -> FloatArray:
+        """Fitted parameters, shape (n, K)."""
+        ...
+
     @property
-    def coef_names(self) -> tuple[str, ...]: ...
+    def coef_names(self) -> tuple[str, ...]:
+        """Names of the fitted parameters."""
+        ...
+
     @property
-    def r2(self) -> FloatArray: ...
+    def r2(self) -> FloatArray:
+        """Coefficient of determination, shape (n,), NaN where it has no meaning."""
+        ...
+
     @property
-    def status(self) -> np.ndarray[Any, np.dtype[np.int8]]: ...
+    def status(self) -> np.ndarray[Any, np.dtype[np.int8]]:
+        """Outcome of each fit, shape (n,): 0 where it is good; see :mod:`eventstudy.kernels`."""
+        ...
 
     def window_sums(self, window: Window, *, skip_missing: bool = False) -> WindowSums:
         """CAR over a window with its forecast-variance multiplier."""

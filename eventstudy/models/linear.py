@@ -271,4 +271,4 @@ class FactorModel:
 
 def _check_name(name: object) -> None:
     if not isinstance(name, str) or not name:
-        raise InputError(f"{name!r} is not the name of a benchmark.", remedy='Give a ticker of the panel, such as "SPY".')
+        raise InputError(f"{name!r} is not the name of a benchmark.", remedy='Give a ticker, such as "SPY".')
