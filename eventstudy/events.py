@@ -1060,13 +1060,17 @@ def _short(text: str) -> str:
 
 
 def _check_tickers(ticker: ObjectArray, origin: _Origin) -> None:
-    bad = ticker == ""
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        raise InputError(f"A ticker{origin.where(row)} is blank.", remedy="Fill it, or remove the row.", row=row + 1)
     if pd.api.types.infer_dtype(ticker, skipna=False) != "string":
-        odd = next(item for item in ticker if not isinstance(item, str))
-        raise InputError(f"Ticker {odd!r} is no text.", remedy="Give tickers as str.", ticker=odd)
+        row, odd = next((row, item) for row, item in enumerate(ticker) if not isinstance(item, str))
+        raise InputError(
+            f"Ticker {odd!r}{origin.where(row)} is no text.", remedy="Give tickers as str.", row=row + 1
+        )
+    blank = ticker == ""
+    if blank.any():
+        row = int(np.flatnonzero(blank)[0])
+        raise InputError(
+            f"A ticker{origin.where(row)} is blank.", remedy="Fill it, or remove the row.", row=row + 1
+        )
 
 
 def _check_ids(ids: IntArray | ObjectArray, origin: _Origin) -> None:

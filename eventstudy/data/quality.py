@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from eventstudy.errors import InputError
+from eventstudy.data.calendars import sessions
 
 if TYPE_CHECKING:
     from eventstudy.data.prices import Prices
@@ -15,7 +15,7 @@ __all__ = ["findings"]
 
 STALE_RUN: Final = 5  # sessions with one and the same price
 SPLITS: Final = (2.0, 3.0, 4.0, 5.0, 8.0, 10.0, 20.0, 1.5)
-SPLIT_BAND: Final = 0.05  # relative distance from such a ratio
+SPLIT_BAND: Final = 0.03  # relative distance from such a ratio
 
 
 def findings(prices: Prices, calendar: str = "NYSE") -> pd.DataFrame:
@@ -26,7 +26,7 @@ def findings(prices: Prices, calendar: str = "NYSE") -> pd.DataFrame:
     prices : Prices
         Shape (n_sessions, n_tickers).
     calendar : str
-        Exchange name of pandas-market-calendars.
+        Exchange name, as in :func:`eventstudy.data.calendars.sessions`.
 
     Returns
     -------
@@ -34,24 +34,26 @@ def findings(prices: Prices, calendar: str = "NYSE") -> pd.DataFrame:
         Columns ``ticker``, ``check``, ``first`` and ``last`` (dates), ``sessions`` (how many), ``detail``.
         Checks: ``missing session`` (a session between the ticker's first and last price without one), ``not
         a session`` (a price on a day that the exchange was closed), ``stale price`` (the same price on 5
-        sessions or more), ``split-like jump`` (a price ratio within 5 % of 2, 3, 4, 5, 8, 10, 20 or 1.5,
+        sessions or more), ``split-like jump`` (a price ratio within 3 % of 2, 3, 4, 5, 8, 10, 20 or 1.5,
         either way), ``zero volume``.
 
     Raises
     ------
     InputError
         An unknown calendar.
+    AlignmentError
+        The calendar does not reach these dates.
     """
-    sessions = _sessions(calendar, prices.index[0], prices.index[-1])
+    open_days = sessions(calendar, prices.index[0], prices.index[-1])
     volume = prices.field("volume") if "volume" in (prices._fields or {}) else None
     rows: list[tuple[object, ...]] = []
     for ticker in prices.columns:
         price = pd.Series(prices[ticker]).dropna()
         if price.empty:
             continue
-        inside = sessions[(sessions >= price.index[0]) & (sessions <= price.index[-1])]
+        inside = open_days[(open_days >= price.index[0]) & (open_days <= price.index[-1])]
         rows += _runs(ticker, "missing session", inside.difference(price.index), "no price")
-        rows += _runs(ticker, "not a session", price.index.difference(sessions), f"{calendar} was closed")
+        rows += _runs(ticker, "not a session", price.index.difference(open_days), f"{calendar} was closed")
         rows += _stale(ticker, price)
         rows += _jumps(ticker, price)
         if volume is not None:
@@ -59,21 +61,6 @@ def findings(prices: Prices, calendar: str = "NYSE") -> pd.DataFrame:
             rows += _runs(ticker, "zero volume", idle, "a price without a trade")
     columns = ["ticker", "check", "first", "last", "sessions", "detail"]
     return pd.DataFrame(rows, columns=columns).astype({"first": "datetime64[us]", "last": "datetime64[us]"})
-
-
-def _sessions(calendar: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.DatetimeIndex:
-    import pandas_market_calendars as mcal
-
-    try:
-        exchange = mcal.get_calendar(calendar)
-    except RuntimeError as exc:
-        raise InputError(
-            f"unknown exchange calendar {calendar!r}.",
-            remedy="Use a name of pandas-market-calendars, such as NYSE, LSE or JPX.",
-            calendar=calendar,
-        ) from exc
-    days = exchange.valid_days(first, last)
-    return pd.DatetimeIndex(days).tz_localize(None).as_unit("us")
 
 
 def _runs(ticker: object, check: str, days: pd.Index[Any], detail: str) -> list[tuple[object, ...]]:

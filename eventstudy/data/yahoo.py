@@ -36,6 +36,7 @@ _COLUMNS: Final = {
     "Dividends": "dividends",
     "Stock Splits": "splits",
 }
+_META: Final = ("currency", "exchangeTimezoneName", "currentTradingPeriod")
 _NOTE: Final = "Yahoo Finance chart API; closes split-adjusted by Yahoo as of fetched_at"
 _ADJUSTMENT_TOLERANCE: Final = 1e-4  # daily return; Yahoo's own rounding is about 1e-6
 
@@ -52,9 +53,31 @@ class _Failed(Exception):
 class _Seen(threading.local):
     """The last chart answer in this thread: yfinance's exceptions do not carry it."""
 
-    status: int | None = None
-    retry_after: float = 0.0
-    reason: str = ""
+    response: Any = None
+
+    @property
+    def status(self) -> int | None:
+        return None if self.response is None else int(self.response.status_code)
+
+    @property
+    def retry_after(self) -> float:
+        return _seconds(self.response.headers.get("Retry-After"))
+
+    @property
+    def reason(self) -> str:
+        """What Yahoo gives as its reason."""
+        try:
+            return str(self.response.json()["chart"]["error"]["description"])
+        except (ValueError, KeyError, TypeError):
+            return ""
+
+    @property
+    def empty(self) -> bool:
+        """Whether Yahoo answered, and its answer holds no series."""
+        try:
+            return self.response is not None and not self.response.json()["chart"]["result"]
+        except (ValueError, KeyError, TypeError):
+            return False
 
 
 class YahooProvider:
@@ -148,8 +171,12 @@ class YahooProvider:
         debug = yfinance.config.debug
         hidden = debug.hide_exceptions
         debug.hide_exceptions = False  # else a failure comes back as an empty frame
+        _forget_answers(yfinance)
         try:
-            with ThreadPoolExecutor(min(self._workers, max(len(symbols), 1))) as pool:
+            with warnings.catch_warnings(), ThreadPoolExecutor(self._workers) as pool:
+                # yfinance's own deprecations are no business of our caller.
+                warnings.filterwarnings("ignore", category=DeprecationWarning, module="yfinance")
+                warnings.filterwarnings("ignore", category=FutureWarning, module="yfinance")
                 list(pool.map(one, symbols))
         finally:
             debug.hide_exceptions = hidden
@@ -186,21 +213,15 @@ class YahooProvider:
                 if not exc.again:
                     raise
                 if exc.wait > self._max_wait:
-                    raise _Failed(
-                        f"{exc}, asks to wait {exc.wait:g} s", again=True, limited=exc.limited
-                    ) from None
+                    raise _Failed(f"{exc}, asks to wait {exc.wait:g} s", again=True, limited=exc.limited) from None
                 if attempt == self._retries:
-                    raise _Failed(
-                        f"{exc} ({attempt + 1} attempts)", again=True, limited=exc.limited
-                    ) from None
-                # A cached bad answer would be served to every further attempt.
-                yfinance.data.YfData.cache_get.cache_clear()
+                    raise _Failed(f"{exc} ({attempt + 1} attempts)", again=True, limited=exc.limited) from None
+                _forget_answers(yfinance)
                 self._sleep(max(exc.wait, self._backoff * 2.0**attempt * (1.0 + self._jitter())))
             attempt += 1
 
     def _once(self, yfinance: ModuleType, symbol: str, start: date | None, end: date | None) -> Bars:
-        seen = self._seen
-        seen.status, seen.retry_after, seen.reason = None, 0.0, ""
+        self._seen.response = None
         now = datetime.fromtimestamp(self._clock(), UTC)
         # Yahoo's end is exclusive, and a day ahead of UTC may be open in Tokyo.
         until = (now.date() if end is None else end) + timedelta(days=1)
@@ -215,7 +236,8 @@ class YahooProvider:
                 actions=True,
                 timeout=self._timeout,
             )
-            meta = dict(ticker.history_metadata)
+            # By key: a walk over yfinance's lazy mapping would send another request.
+            meta = {key: ticker.history_metadata.get(key) for key in _META}
         except Exception as exc:  # yfinance raises whatever its parsing stumbles over
             raise self._failure(symbol, exc) from exc
         bars = _as_bars(frame, meta, now)
@@ -246,20 +268,23 @@ class YahooProvider:
         if status is None and isinstance(exc, OSError):
             late = "timeout" in kind.lower() or "timed out" in str(exc).lower()
             return _Failed("no answer in time" if late else f"connection failed ({kind})", again=True)
-        if kind in {"YFPricesMissingError", "YFTzMissingError", "KeyError", "IndexError", "TypeError"}:
+        if kind in {"YFPricesMissingError", "YFTzMissingError"} or self._seen.empty:
             return _Failed("Yahoo has no prices for it in this range", again=False)
-        return _Failed(f"{kind}: {exc}", again=False)
+        return _Failed(f"an answer in an unknown form ({kind}: {next(iter(str(exc).splitlines()), '')})", again=False)
 
 
 def _yfinance() -> ModuleType:
     try:
         module = importlib.import_module("yfinance")
     except ImportError as exc:
-        raise DataSourceError(
-            "Yahoo data need the package yfinance.", remedy="Run `pip install yfinance`."
-        ) from exc
+        raise DataSourceError("Yahoo data need the package yfinance.", remedy="Run `pip install yfinance`.") from exc
     importlib.import_module("yfinance.data")
     return module
+
+
+def _forget_answers(yfinance: ModuleType) -> None:
+    """Empty yfinance's in-process store of answers, else a retry or refresh would not reach Yahoo."""
+    yfinance.data.YfData.cache_get.cache_clear()
 
 
 def _recording_session(seen: _Seen, timeout: float) -> Any:
@@ -276,12 +301,10 @@ def _recording_session(seen: _Seen, timeout: float) -> Any:
             kwargs["timeout"] = min(kwargs.get("timeout") or timeout, timeout)
             chart = "/v8/finance/chart/" in url
             if chart:
-                seen.status, seen.retry_after, seen.reason = None, 0.0, ""
+                seen.response = None
             response = super().request(method, url, *args, **kwargs)
             if chart:
-                seen.status = int(response.status_code)
-                seen.retry_after = _seconds(response.headers.get("Retry-After"))
-                seen.reason = _reason(response) if seen.status >= 400 else ""
+                seen.response = response
             return response
 
     return Session(**options)
@@ -301,20 +324,11 @@ def _seconds(header: str | None) -> float:
         return 0.0
 
 
-def _reason(response: Any) -> str:
-    try:
-        return str(response.json()["chart"]["error"]["description"])
-    except (ValueError, KeyError, TypeError):
-        return ""
-
-
 def _as_bars(frame: pd.DataFrame, meta: dict[str, Any], now: datetime) -> Bars | None:
     """Yahoo's frame in the documented form, or None where no price is left."""
     if frame.empty or "Close" not in frame:
         return None
-    out = frame.rename(columns=_COLUMNS)[
-        [c for c in _COLUMNS.values() if c in frame.rename(columns=_COLUMNS)]
-    ]
+    out = frame.rename(columns=_COLUMNS)[[c for c in _COLUMNS.values() if c in frame.rename(columns=_COLUMNS)]]
     out = out.astype(np.float64)
     index = pd.DatetimeIndex(out.index)
     out.index = index.tz_localize(None).normalize().as_unit("us").rename("date")
