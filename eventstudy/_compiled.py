@@ -3,6 +3,10 @@
 Each function has a plain numpy twin in :mod:`eventstudy.kernels` with the same contract. All release the GIL and
 write into arrays that the caller owns, so that threads can share one panel. ``reassoc`` lets the compiler use vector
 registers in sums; ``nnan`` is left out on purpose, because NaN is how the panel says "missing".
+
+Sums of squares are taken in one pass about a pilot, the first usable row. No row is further than ``√n`` standard
+deviations from the mean, so the correction to the mean loses at most a factor ``n`` of precision, and as a rule none.
+Windows are sliced before they are looped over: an index that may be negative keeps a loop out of vector registers.
 """
 
 from __future__ import annotations
@@ -10,18 +14,63 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 from eventstudy.kernels import OK, SINGULAR, TOO_FEW, ZERO_VARIANCE
 
 _FAST = {"reassoc", "contract", "nsz"}
 _jit: Any = njit(nogil=True, cache=True, fastmath=_FAST, error_model="numpy")
 
+_LINE = 8  # float64 in a cache line
+
+
+@intrinsic
+def _prefetch(typingctx: Any, array: Any, index: Any) -> Any:
+    """Ask for the cache line of one element: events lie anywhere in the panel, and waiting is what they cost."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = signature.args[0]
+        made = context.make_array(kind)(context, builder, args[0])
+        pointer = cgutils.get_item_pointer(context, builder, kind, made, [args[1]], wraparound=False)
+        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        call = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag]), "llvm.prefetch.p0i8"
+        )
+        builder.call(call, [builder.bitcast(pointer, byte), flag(0), flag(3), flag(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), codegen
+
+
+@_jit
+def _prefetch_window(values: Any, security: Any, position: Any, i: int, first: int, last: int) -> None:
+    """Ask for the returns of event ``i`` while the one before it is worked on."""
+    if i < security.shape[0]:
+        row = values[security[i]]
+        low = min(max(0, position[i] + first), values.shape[1])
+        high = min(values.shape[1], position[i] + last + 1)
+        for t in range(low, high, _LINE):
+            _prefetch(row, t)
+
 
 @_jit
 def _negligible(part: float, whole: float) -> bool:
     """Whether a sum of squares is nothing but rounding beside the other (1e-12 in units of the data)."""
     return part <= 1e-24 * whole
+
+
+@_jit
+def _fail(i: int, state: int, ar: Any, coef: Any, sigma2: Any, r2: Any, center: Any, inverse: Any, status: Any) -> None:
+    status[i] = state
+    ar[i, :] = np.nan
+    coef[i, :] = np.nan
+    sigma2[i] = np.nan
+    r2[i] = np.nan
+    center[i, :] = np.nan
+    inverse[i, :] = np.nan
 
 
 @_jit
@@ -42,72 +91,132 @@ def fit_one_factor(
     inverse: Any,
     status: Any,
 ) -> None:
-    """Market model: intercept and one regressor, in three short passes over one run of memory."""
+    """Market model: intercept and one regressor, in one pass over one run of memory."""
     n_sessions = values.shape[1]
     for i in range(security.shape[0]):
-        y = values[security[i]]
+        _prefetch_window(values, security, position, i + 1, est[0], event[1])
         at = position[i]
-        low = max(0, at + est[0])
-        high = min(n_sessions, at + est[1] + 1)
-        n = 0
+        low = min(max(0, at + est[0]), n_sessions)
+        high = max(low, min(n_sessions, at + est[1] + 1))
+        y = values[security[i], low:high]
+        x = factor[low:high]
+        pilot_y = 0.0
+        pilot_x = 0.0
+        for t in range(y.shape[0]):
+            if (y[t] == y[t]) & (x[t] == x[t]):
+                pilot_y = y[t]
+                pilot_x = x[t]
+                break
+        count = 0.0
         sum_y = 0.0
         sum_x = 0.0
-        for t in range(low, high):
-            ok = (y[t] == y[t]) & (factor[t] == factor[t])
-            n += ok
-            sum_y += y[t] if ok else 0.0
-            sum_x += factor[t] if ok else 0.0
+        sxx = 0.0
+        sxy = 0.0
+        syy = 0.0
+        for t in range(y.shape[0]):
+            ok = (y[t] == y[t]) & (x[t] == x[t])
+            dy = y[t] - pilot_y if ok else 0.0
+            dx = x[t] - pilot_x if ok else 0.0
+            count += 1.0 if ok else 0.0
+            sum_y += dy
+            sum_x += dx
+            sxx += dx * dx
+            sxy += dx * dy
+            syy += dy * dy
+        n = int(count)
         n_obs[i] = n
-        state = TOO_FEW
-        if n >= min_obs:
-            mean_y = sum_y / n
-            mean_x = sum_x / n
-            sxx = 0.0
-            sxy = 0.0
-            syy = 0.0
-            for t in range(low, high):
-                ok = (y[t] == y[t]) & (factor[t] == factor[t])
-                dx = factor[t] - mean_x if ok else 0.0
-                dy = y[t] - mean_y if ok else 0.0
-                sxx += dx * dx
-                sxy += dx * dy
-                syy += dy * dy
-            state = OK
-            if _negligible(sxx, sxx + n * mean_x * mean_x):
-                state = SINGULAR
-            else:
-                beta = sxy / sxx
-                ssr = syy - beta * sxy
-                if ssr < 1e-4 * syy:  # cancellation: sum the residuals themselves
-                    ssr = 0.0
-                    for t in range(low, high):
-                        ok = (y[t] == y[t]) & (factor[t] == factor[t])
-                        e = (y[t] - mean_y) - beta * (factor[t] - mean_x) if ok else 0.0
-                        ssr += e * e
-                if _negligible(ssr, syy + n * mean_y * mean_y):
-                    state = ZERO_VARIANCE
-        status[i] = state
-        if state != OK:
-            ar[i, :] = np.nan
-            coef[i, :] = np.nan
-            sigma2[i] = np.nan
-            r2[i] = np.nan
-            center[i, 0] = np.nan
-            inverse[i, 0] = np.nan
+        if n < min_obs:
+            _fail(i, TOO_FEW, ar, coef, sigma2, r2, center, inverse, status)
+            continue
+        mean_y = pilot_y + sum_y / n
+        mean_x = pilot_x + sum_x / n
+        sxx -= sum_x * sum_x / n
+        sxy -= sum_x * sum_y / n
+        syy -= sum_y * sum_y / n
+        if _negligible(sxx, sxx + n * mean_x * mean_x):
+            _fail(i, SINGULAR, ar, coef, sigma2, r2, center, inverse, status)
+            continue
+        beta = sxy / sxx
+        ssr = syy - beta * sxy
+        if ssr < 1e-4 * syy:  # cancellation: correct beta from the residuals and sum their squares
+            right = 0.0
+            for t in range(y.shape[0]):
+                ok = (y[t] == y[t]) & (x[t] == x[t])
+                right += (x[t] - mean_x) * ((y[t] - mean_y) - beta * (x[t] - mean_x)) if ok else 0.0
+            beta += right / sxx
+            ssr = 0.0
+            for t in range(y.shape[0]):
+                ok = (y[t] == y[t]) & (x[t] == x[t])
+                e = (y[t] - mean_y) - beta * (x[t] - mean_x) if ok else 0.0
+                ssr += e * e
+        if _negligible(ssr, syy + n * mean_y * mean_y):
+            _fail(i, ZERO_VARIANCE, ar, coef, sigma2, r2, center, inverse, status)
             continue
         alpha = mean_y - beta * mean_x
+        status[i] = OK
         coef[i, 0] = alpha
         coef[i, 1] = beta
         sigma2[i] = ssr / (n - 2)
         r2[i] = 1.0 - ssr / syy
         center[i, 0] = mean_x
         inverse[i, 0] = 1.0 / sxx
-        for j in range(event[1] - event[0] + 1):
-            t = at + event[0] + j
-            if 0 <= t < n_sessions:
-                ar[i, j] = y[t] - alpha - beta * factor[t]
+        first = at + event[0]
+        length = event[1] - event[0] + 1
+        if first >= 0 and first + length <= n_sessions:
+            y = values[security[i], first : first + length]
+            x = factor[first : first + length]
+            for j in range(length):
+                ar[i, j] = y[j] - alpha - beta * x[j]
+        else:
+            for j in range(length):
+                t = first + j
+                inside = 0 <= t < n_sessions
+                ar[i, j] = values[security[i], t] - alpha - beta * factor[t] if inside else np.nan
+
+
+@_jit
+def _factor(gram: Any, mean: Any, n: int, lower: Any) -> float:
+    """Cholesky factor; the least share of a regressor's variance that the others leave, 0 where it is rounding."""
+    least = 1.0
+    for a in range(gram.shape[0]):
+        if _negligible(gram[a, a], gram[a, a] + n * mean[a] * mean[a]):
+            return 0.0
+        for b in range(a + 1):
+            total = gram[a, b]
+            for c in range(b):
+                total -= lower[a, c] * lower[b, c]
+            if a > b:
+                lower[a, b] = total / lower[b, b]
             else:
-                ar[i, j] = np.nan
+                least = min(least, total / gram[a, a])
+                if least <= 1e-13:
+                    return 0.0
+                lower[a, a] = np.sqrt(total)
+    return least
+
+
+@_jit
+def _solve(lower: Any, right: Any) -> None:
+    """Solve ``L L' b = right`` in place."""
+    p = lower.shape[0]
+    for a in range(p):
+        total = right[a]
+        for c in range(a):
+            total -= lower[a, c] * right[c]
+        right[a] = total / lower[a, a]
+    for a in range(p - 1, -1, -1):
+        total = right[a]
+        for c in range(a + 1, p):
+            total -= lower[c, a] * right[c]
+        right[a] = total / lower[a, a]
+
+
+@_jit
+def _dot(u: Any, v: Any) -> float:
+    total = 0.0
+    for t in range(u.shape[0]):
+        total += u[t] * v[t]
+    return total
 
 
 @_jit
@@ -130,147 +239,111 @@ def fit_factors(
     inverse: Any,
     status: Any,
 ) -> None:
-    """Any number of regressors: centred normal equations by Cholesky, corrected once from the residuals."""
+    """Any number of regressors: normal equations of centred columns by Cholesky, corrected where they are close."""
     n_sessions = values.shape[1]
     p = factors.shape[0]
-    k = p + (1 if intercept else 0)
-    mean = np.empty(p)
+    shift = 1 if intercept else 0
+    k = p + shift
+    span = est[1] - est[0] + 1
+    data = np.empty((p + 1, span))  # centred regressors, then the return; zero in rows left out
+    use = np.empty(span)
+    mean = np.empty(p + 1)
     gram = np.empty((p, p))
-    low_tri = np.empty((p, p))
-    right = np.empty(p)
+    lower = np.empty((p, p))
     beta = np.empty(p)
     step = np.empty(p)
-    use = np.empty(max(1, est[1] - est[0] + 1), np.bool_)
     for i in range(security.shape[0]):
-        y = values[security[i]]
+        _prefetch_window(values, security, position, i + 1, est[0], event[1])
         at = position[i]
-        low = max(0, at + est[0])
-        high = min(n_sessions, at + est[1] + 1)
-        n = 0
-        mean_y = 0.0
-        mean[:] = 0.0
-        for t in range(low, high):
-            ok = y[t] == y[t] and offset[t] == offset[t]
-            for a in range(p):
-                ok = ok and factors[a, t] == factors[a, t]
-            use[t - low] = ok
-            if ok:
-                n += 1
-                mean_y += y[t] - offset[t]
-                for a in range(p):
-                    mean[a] += factors[a, t]
+        low = min(max(0, at + est[0]), n_sessions)
+        high = max(low, min(n_sessions, at + est[1] + 1))
+        length = high - low
+        y = values[security[i], low:high]
+        base = offset[low:high]
+        ok = use[:length]
+        for t in range(length):
+            ok[t] = 1.0 if (y[t] == y[t]) & (base[t] == base[t]) else 0.0
+        for a in range(p):
+            x = factors[a, low:high]
+            for t in range(length):
+                ok[t] = ok[t] if x[t] == x[t] else 0.0
+        count = 0.0
+        for t in range(length):
+            count += ok[t]
+        n = int(count)
         n_obs[i] = n
-        state = OK if n >= min_obs and n > k else TOO_FEW
-        ssr = 0.0
-        syy = 0.0
-        sum_yy = 0.0
-        if state == OK:
-            if intercept:
-                mean_y /= n
-                for a in range(p):
-                    mean[a] /= n
-            else:
-                mean_y = 0.0
-                mean[:] = 0.0
-            gram[:] = 0.0
-            right[:] = 0.0
-            for t in range(low, high):
-                if use[t - low]:
-                    raw = y[t] - offset[t]
-                    dy = raw - mean_y
-                    syy += dy * dy
-                    sum_yy += raw * raw
-                    for a in range(p):
-                        da = factors[a, t] - mean[a]
-                        right[a] += da * dy
-                        for b in range(a + 1):
-                            gram[a, b] += da * (factors[b, t] - mean[b])
-            for a in range(p):
-                raw_size = gram[a, a] + n * mean[a] * mean[a]
-                for b in range(a + 1):
-                    total = gram[a, b]
-                    for c in range(b):
-                        total -= low_tri[a, c] * low_tri[b, c]
-                    if a == b:
-                        # a pivot this small is rounding, not variation of its own
-                        if _negligible(gram[a, a], raw_size) or total <= 1e-13 * gram[a, a]:
-                            state = SINGULAR
-                            total = 1.0
-                        low_tri[a, a] = np.sqrt(total)
-                    else:
-                        low_tri[a, b] = total / low_tri[b, b]
-        if state == OK:
-            beta[:] = 0.0
-            for sweep in range(2):
-                if sweep == 1:
-                    right[:] = 0.0
-                    for t in range(low, high):
-                        if use[t - low]:
-                            e = (y[t] - offset[t]) - mean_y
-                            for a in range(p):
-                                e -= beta[a] * (factors[a, t] - mean[a])
-                            for a in range(p):
-                                right[a] += (factors[a, t] - mean[a]) * e
-                for a in range(p):
-                    total = right[a]
-                    for c in range(a):
-                        total -= low_tri[a, c] * step[c]
-                    step[a] = total / low_tri[a, a]
-                for a in range(p - 1, -1, -1):
-                    total = step[a]
-                    for c in range(a + 1, p):
-                        total -= low_tri[c, a] * step[c]
-                    step[a] = total / low_tri[a, a]
-                for a in range(p):
-                    beta[a] += step[a]
-            for t in range(low, high):
-                if use[t - low]:
-                    e = (y[t] - offset[t]) - mean_y
-                    for a in range(p):
-                        e -= beta[a] * (factors[a, t] - mean[a])
-                    ssr += e * e
-            if _negligible(ssr, sum_yy):
-                state = ZERO_VARIANCE
-        status[i] = state
-        if state != OK:
-            ar[i, :] = np.nan
-            coef[i, :] = np.nan
-            sigma2[i] = np.nan
-            r2[i] = np.nan
-            center[i, :] = np.nan
-            inverse[i, :] = np.nan
+        if n < min_obs or n <= k:
+            _fail(i, TOO_FEW, ar, coef, sigma2, r2, center, inverse, status)
             continue
-        alpha = mean_y
+        for a in range(p + 1):
+            column = data[a, :length]
+            total = 0.0
+            if a < p:
+                x = factors[a, low:high]
+                for t in range(length):
+                    column[t] = x[t] if ok[t] > 0.0 else 0.0
+                    total += column[t]
+            else:
+                for t in range(length):
+                    column[t] = y[t] - base[t] if ok[t] > 0.0 else 0.0
+                    total += column[t]
+            mean[a] = total / n if intercept else 0.0
+            if intercept:
+                for t in range(length):
+                    column[t] = (column[t] - mean[a]) * ok[t]
+        e = data[p, :length]
+        syy = _dot(e, e)
+        sum_yy = syy + n * mean[p] * mean[p]
+        for a in range(p):
+            beta[a] = _dot(data[a, :length], e)
+            for b in range(a + 1):
+                gram[a, b] = _dot(data[a, :length], data[b, :length])
+        least = _factor(gram, mean, n, lower)
+        if least == 0.0:
+            _fail(i, SINGULAR, ar, coef, sigma2, r2, center, inverse, status)
+            continue
+        _solve(lower, beta)
+        for a in range(p):
+            x = data[a, :length]
+            for t in range(length):
+                e[t] -= beta[a] * x[t]
+        ssr = _dot(e, e)
+        if p > 0 and (least < 1e-2 or ssr < 1e-4 * syy):  # one correction from the residuals
+            for a in range(p):
+                step[a] = _dot(data[a, :length], e)
+            _solve(lower, step)
+            for a in range(p):
+                beta[a] += step[a]
+                x = data[a, :length]
+                for t in range(length):
+                    e[t] -= step[a] * x[t]
+            ssr = _dot(e, e)
+        if _negligible(ssr, sum_yy):
+            _fail(i, ZERO_VARIANCE, ar, coef, sigma2, r2, center, inverse, status)
+            continue
+        status[i] = OK
+        alpha = mean[p]
         for a in range(p):
             alpha -= beta[a] * mean[a]
             center[i, a] = mean[a]
-            coef[i, a + k - p] = beta[a]
+            coef[i, a + shift] = beta[a]
         if intercept:
             coef[i, 0] = alpha
-        else:
-            alpha = 0.0
         sigma2[i] = ssr / (n - k)
         r2[i] = 1.0 - ssr / syy if k > 0 else np.nan
         for b in range(p):  # column b of (X'X)^-1, lower part packed by rows
-            for a in range(p):
-                total = 1.0 if a == b else 0.0
-                for c in range(a):
-                    total -= low_tri[a, c] * step[c]
-                step[a] = total / low_tri[a, a]
-            for a in range(p - 1, -1, -1):
-                total = step[a]
-                for c in range(a + 1, p):
-                    total -= low_tri[c, a] * step[c]
-                step[a] = total / low_tri[a, a]
+            step[:] = 0.0
+            step[b] = 1.0
+            _solve(lower, step)
             for a in range(b, p):
                 inverse[i, a * (a + 1) // 2 + b] = step[a]
         for j in range(event[1] - event[0] + 1):
             t = at + event[0] + j
             if 0 <= t < n_sessions:
-                e = y[t] - offset[t] - alpha
+                left = values[security[i], t] - offset[t] - alpha
                 for a in range(p):
-                    e -= beta[a] * factors[a, t]
-                ar[i, j] = e
+                    left -= beta[a] * factors[a, t]
+                ar[i, j] = left
             else:
                 ar[i, j] = np.nan
 
@@ -343,3 +416,50 @@ def residuals(
                 out[i, j] = e
             else:
                 out[i, j] = np.nan
+
+
+@_jit
+def add_residuals(e: Any, group: Any, weight: Any, total: Any, total_weight: Any, scores: Any, counts: Any) -> None:
+    """Add residuals to the portfolio, and in units of their own spread to the scores of their event date."""
+    for i in range(e.shape[0]):
+        row = e[i]
+        m = 0.0
+        mean = 0.0
+        for j in range(row.shape[0]):
+            ok = row[j] == row[j]
+            m += 1.0 if ok else 0.0
+            mean += row[j] if ok else 0.0
+        mean /= max(m, 1.0)
+        square = 0.0
+        for j in range(row.shape[0]):
+            d = row[j] - mean if row[j] == row[j] else 0.0
+            square += d * d
+        unit = np.sqrt(m / square) if square > 0.0 else 0.0
+        score = scores[group[i]]
+        count = counts[group[i]]
+        w = weight[i]
+        for j in range(row.shape[0]):
+            ok = row[j] == row[j]
+            total[j] += w * row[j] if ok else 0.0
+            total_weight[j] += w if ok else 0.0
+            score[j] += (row[j] - mean) * unit if ok else 0.0
+            count[j] += 1.0 if ok else 0.0
+
+
+@_jit
+def meeting_dates(dates: Any, size: Any, scores: Any, counts: Any, min_shared: int, complete: bool) -> float:
+    """Sum over pairs of events on different dates of the product of their scores, per shared date."""
+    length = scores.shape[1]
+    total = 0.0
+    for g in range(dates.shape[0]):
+        for h in range(g + 1, dates.shape[0]):
+            lag = dates[h] - dates[g]
+            shared = length - lag
+            if shared < min_shared:
+                break
+            joint = float(shared)
+            if not complete:
+                joint = _dot(counts[g, lag:], counts[h, :shared]) / (size[g] * size[h])
+            if joint >= min_shared:
+                total += _dot(scores[g, lag:], scores[h, :shared]) / joint
+    return total

@@ -61,6 +61,9 @@ class _Origin:
     def where(self, position: int) -> str:
         return f" ({self.word} {self.line_of(position)})" if self.word else ""
 
+    def pair(self, first: int, second: int) -> str:
+        return f"{self.where(first)}{self.where(second)}".replace(") (", " and ")
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Events:
@@ -184,7 +187,7 @@ class Events:
         tickers : str or iterable of str
             Securities, each at most once.
         tz : str or tzinfo, optional
-            Zone of ``when``. A stamp that carries an offset must agree with it.
+            Zone of a time of day. A stamp that carries an offset must agree with it; a bare date has none.
         label : str, optional
             Name of the announcement.
         group, calendar : str, sequence or mapping from ticker, optional
@@ -278,29 +281,23 @@ class Events:
         suffixes = [suffix.lower() for suffix in path.suffixes]
         if not path.is_file():
             raise DataSourceError(f"There is no event file {str(path)!r}.", remedy="Check the path.", path=str(path))
+        is_csv = ".csv" in suffixes
+        if not is_csv and suffixes[-1:] not in ([".parquet"], [".pq"]):
+            raise InputError(
+                f"Event file {str(path)!r} is neither CSV nor Parquet.",
+                remedy="Save it as .csv or .parquet.",
+                path=str(path),
+            )
         try:
-            if ".csv" in suffixes:
-                return cls._read_csv(path, tz, calendar)
-            if suffixes and suffixes[-1] in (".parquet", ".pq"):
-                return cls._table(pd.read_parquet(path), tz, calendar, _Origin())
-        except (OSError, UnicodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-            raise DataSourceError(f"Event file {str(path)!r} cannot be read: {error}.", path=str(path)) from error
-        raise InputError(
-            f"Event file {str(path)!r} is neither CSV nor Parquet.",
-            remedy="Save it as .csv or .parquet.",
-            path=str(path),
-        )
-
-    @classmethod
-    def _read_csv(cls, path: Path, tz: str | tzinfo | None, calendar: str | None) -> Events:
-        frame = pd.read_csv(
-            path,
-            dtype=str,
-            keep_default_na=False,
-            na_filter=False,
-            skip_blank_lines=False,
-            encoding="utf-8-sig",
-        )
+            frame = _read_csv(path) if is_csv else pd.read_parquet(path)
+        except (OSError, ValueError) as error:  # pandas and Arrow derive their parsing errors from ValueError
+            raise DataSourceError(
+                f"Event file {str(path)!r} cannot be read: {error}.",
+                remedy="Save it as UTF-8 CSV or as Parquet.",
+                path=str(path),
+            ) from error
+        if not is_csv:
+            return cls._table(frame, tz, calendar, _Origin())
         filled = np.zeros(len(frame), dtype=bool)
         for name in frame.columns:
             filled |= (frame[name].str.strip() != "").to_numpy(dtype=bool)
@@ -686,6 +683,18 @@ class ResolvedEvents:
 # --- columns of the input --------------------------------------------------------------------------------
 
 
+def _read_csv(path: Path) -> pd.DataFrame:
+    """Cells of a CSV as text; blank lines stay, so that rows can be counted as lines."""
+    return pd.read_csv(
+        path,
+        dtype=str,
+        keep_default_na=False,
+        na_filter=False,
+        skip_blank_lines=False,
+        encoding="utf-8-sig",
+    )
+
+
 def _columns(df: pd.DataFrame) -> dict[str, int]:
     """Place of each known column."""
     headers = [str(name).strip() for name in df.columns]
@@ -1062,15 +1071,11 @@ def _short(text: str) -> str:
 def _check_tickers(ticker: ObjectArray, origin: _Origin) -> None:
     if pd.api.types.infer_dtype(ticker, skipna=False) != "string":
         row, odd = next((row, item) for row, item in enumerate(ticker) if not isinstance(item, str))
-        raise InputError(
-            f"Ticker {odd!r}{origin.where(row)} is no text.", remedy="Give tickers as str.", row=row + 1
-        )
+        raise InputError(f"Ticker {odd!r}{origin.where(row)} is no text.", remedy="Give tickers as str.", row=row + 1)
     blank = ticker == ""
     if blank.any():
         row = int(np.flatnonzero(blank)[0])
-        raise InputError(
-            f"A ticker{origin.where(row)} is blank.", remedy="Fill it, or remove the row.", row=row + 1
-        )
+        raise InputError(f"A ticker{origin.where(row)} is blank.", remedy="Fill it, or remove the row.", row=row + 1)
 
 
 def _check_ids(ids: IntArray | ObjectArray, origin: _Origin) -> None:
@@ -1081,7 +1086,7 @@ def _check_ids(ids: IntArray | ObjectArray, origin: _Origin) -> None:
         row = int(np.flatnonzero(repeated)[0])
         first = int(np.flatnonzero(ids == ids[row])[0])
         raise InputError(
-            f"event_id {ids[row]!s} is used twice{origin.where(first)}{origin.where(row)}.",
+            f"event_id {ids[row]!s} is used twice{origin.pair(first, row)}.",
             remedy="Give every event its own identifier, or none (concat: renumber=True).",
             event_id=ids[row],
         )
@@ -1096,8 +1101,9 @@ def _check_weights(
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         value = weight[row] if given is None else given.iloc[row]
+        shown = repr(value) if isinstance(value, str) else str(value)
         raise InputError(
-            f"The weight of {ticker[row]}{origin.where(row)} is {value!r}; expected a positive number.",
+            f"The weight of {ticker[row]}{origin.where(row)} is {shown}; expected a positive number.",
             remedy="Correct it, or leave the event out.",
             ticker=ticker[row],
             weight=value,
@@ -1111,9 +1117,8 @@ def _check_duplicates(events: Events, origin: _Origin) -> None:
         return
     first, second = pair
     name, text = events.ticker[first], events._texts_of(np.array([first]))[0]
-    rows = f"{origin.where(first)}{origin.where(second)}".replace(") (", " and ")
     raise InputError(
-        f"Duplicate security-event: {name} at {text} is given twice{rows}.",
+        f"Duplicate security-event: {name} at {text} is given twice{origin.pair(first, second)}.",
         remedy="Remove one of them.",
         ticker=name,
         stamp=text,

@@ -31,6 +31,7 @@ __all__ = [
     "ZERO_VARIANCE",
     "LinearArrays",
     "LinearDesign",
+    "ResidualSums",
     "WindowSums",
     "chunks",
     "estimation_residuals",
@@ -444,3 +445,79 @@ def estimation_residuals(
 
     _share(work, len(security))
     return out
+
+
+@dataclass(frozen=True, slots=True)
+class ResidualSums:
+    """Estimation-window residuals added up over events.
+
+    Parameters
+    ----------
+    total, total_weight : ndarray of float64, shape (L1,)
+        Weighted sum of residuals, and the sum of weights, by session of the window.
+    scores : ndarray of float64, shape (n_dates, L1)
+        Sum over the events of one date of residuals, less their mean and in units of their standard deviation.
+    counts : ndarray of float64, shape (n_dates, L1)
+        How many residuals that is.
+    """
+
+    total: FloatArray
+    total_weight: FloatArray
+    scores: FloatArray
+    counts: FloatArray
+
+    @classmethod
+    def zeros(cls, n_dates: int, n_sessions: int) -> ResidualSums:
+        """Nothing added yet."""
+        return cls(
+            np.zeros(n_sessions),
+            np.zeros(n_sessions),
+            np.zeros((n_dates, n_sessions)),
+            np.zeros((n_dates, n_sessions)),
+        )
+
+    def add(self, residuals: FloatArray, group: IntArray, weight: FloatArray, *, engine: Engine = "auto") -> None:
+        """Add residuals of shape (n, L1), NaN where missing, of events on the dates ``group``."""
+        compiled = _use_compiled(engine)
+        if compiled is not None:
+            compiled.add_residuals(residuals, group, weight, self.total, self.total_weight, self.scores, self.counts)
+            return
+        there = ~np.isnan(residuals)
+        e = np.where(there, residuals, 0.0)
+        self.total[:] += weight @ e
+        self.total_weight[:] += weight @ there
+        m = np.maximum(there.sum(1), 1)
+        z = np.where(there, e - (e.sum(1) / m)[:, None], 0.0)
+        spread = np.sqrt((z**2).sum(1) / m)
+        np.add.at(self.scores, group, z / np.where(spread > 0, spread, 1.0)[:, None])
+        np.add.at(self.counts, group, there.astype(np.float64))
+
+    def meetings(self, dates: IntArray, size: FloatArray, min_shared: int, *, engine: Engine = "auto") -> float:
+        """Sum over pairs of events on different dates of ``Σ z z' / m`` over the ``m`` dates that both windows hold.
+
+        Parameters
+        ----------
+        dates : ndarray of int64, shape (n_dates,)
+            Event columns of the panel, ascending.
+        size : ndarray of float64, shape (n_dates,)
+            Events on each.
+        min_shared : int
+            Pairs of dates whose windows share fewer sessions with residuals add nothing.
+        engine : {"auto", "compiled", "numpy"}
+            Which form runs.
+        """
+        compiled = _use_compiled(engine)
+        if compiled is not None:
+            complete = bool((self.counts == size[:, None]).all())
+            return float(compiled.meeting_dates(dates, size, self.scores, self.counts, min_shared, complete))
+        total, length = 0.0, self.scores.shape[1]
+        for lag in range(1, length - min_shared + 1):
+            later = np.searchsorted(dates, dates + lag)
+            met = np.flatnonzero((later < len(dates)) & (dates[np.minimum(later, len(dates) - 1)] == dates + lag))
+            # a window that starts `lag` later holds the earlier one's dates from column `lag` on
+            early, late = (met, slice(lag, None)), (later[met], slice(None, length - lag))
+            cross = np.einsum("gt,gt->g", self.scores[early], self.scores[late])
+            joint = np.einsum("gt,gt->g", self.counts[early], self.counts[late]) / (size[met] * size[later[met]])
+            enough = joint >= min_shared
+            total += float((cross[enough] / joint[enough]).sum())
+        return total

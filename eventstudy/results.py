@@ -303,7 +303,9 @@ class EventStudyResults:
     def estimation_summary(self) -> EstimationSummary:
         """Portfolio residuals of the estimation window and the mean residual correlation ``r̄``."""
         index = self.fit.index
-        return estimation_summary(self.fit.residuals, index.position, len(index.estimation), self._weights)
+        return estimation_summary(
+            self.fit.residuals, index.position, index.security, len(index.estimation), self._weights
+        )
 
     def _sample(self, window: Window) -> TestSample:
         c = self._cumulated(window)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from eventstudy import kernels
-from eventstudy._typing import OnError
+from eventstudy._typing import IntArray, OnError
 from eventstudy.errors import (
     ClusteredEventsWarning,
     DroppedEventsWarning,
@@ -143,12 +143,12 @@ class EventStudy:
         resolved = self.events.resolve(self.returns.sessions, self.calendar)
         row = self.returns.rows(self.events.ticker)
         reasons = self._misplaced(row, resolved)
-        kept = np.flatnonzero([reason is None for reason in reasons]) if any(reasons) else np.arange(len(row))
+        kept = np.flatnonzero((row >= 0) & (resolved.position >= 0))
         index = EventIndex(row[kept], resolved.position[kept], self._estimation, self._event)
         fit = self.model.fit(self.returns, index, self._min_obs)
         failed = self._failed(fit)
         for at in np.flatnonzero(failed != kernels.OK):
-            reasons[kept[at]] = self._reason(fit, int(at), int(failed[at]))
+            reasons[int(kept[at])] = self._reason(fit, int(at), int(failed[at]))
         good = failed == kernels.OK
         if not good.all():
             fit, kept = fit.take(np.flatnonzero(good)), kept[good]
@@ -156,10 +156,10 @@ class EventStudy:
         self._complain(dropped, fit)
         return EventStudyResults(study=self, fit=fit, kept=kept, resolved=resolved, dropped=dropped)
 
-    def _misplaced(self, row: np.ndarray, resolved: ResolvedEvents) -> list[str | None]:
-        """Reason per event for which no window can be laid: unknown security, or no session."""
-        reasons: list[str | None] = [None] * len(row)
-        for at in np.flatnonzero((row < 0) | (resolved.position < 0)):
+    def _misplaced(self, row: IntArray, resolved: ResolvedEvents) -> dict[int, str]:
+        """Reason for each event of which no window can be laid: unknown security, or no session."""
+        reasons: dict[int, str] = {}
+        for at in np.flatnonzero((row < 0) | (resolved.position < 0)).tolist():
             if row[at] < 0:
                 try:
                     self.returns.row(self.events.ticker[at])
@@ -169,9 +169,9 @@ class EventStudy:
                 reasons[at] = str(resolved.reason[at])
         return reasons
 
-    def _failed(self, fit: ModelFit) -> np.ndarray:
+    def _failed(self, fit: ModelFit) -> IntArray:
         """Status per event, with ``EMPTY`` for one that has no abnormal return at all."""
-        status = np.array(fit.status)
+        status = fit.status.astype(np.int64)
         empty = (status == kernels.OK) & np.isnan(fit.ar).all(axis=1)
         status[empty] = kernels.EMPTY
         return status
@@ -201,8 +201,8 @@ class EventStudy:
             )
         return f"{where}no abnormal return in the event window {self._event}. Load prices around the event."
 
-    def _dropped(self, reasons: list[str | None], resolved: ResolvedEvents) -> pd.DataFrame:
-        out = [at for at, reason in enumerate(reasons) if reason is not None]
+    def _dropped(self, reasons: dict[int, str], resolved: ResolvedEvents) -> pd.DataFrame:
+        out = sorted(reasons)
         events = self.events
         return pd.DataFrame(
             {

@@ -20,6 +20,12 @@ Basis: TypeAlias = Literal["adjusted close", "close + dividends", "close, not ad
 PRICE_FIELDS: Final = ("open", "high", "low", "close", "adj_close")
 FIELDS: Final = ("open", "high", "low", "close", "adj_close", "volume", "dividends", "splits")
 
+_NEEDED: Final[dict[Basis, tuple[str, ...]]] = {
+    "adjusted close": ("adj_close",),
+    "close + dividends": ("close", "dividends"),
+    "close, not adjusted": ("close",),
+    "as given": ("adj_close",),
+}
 _MISSING: Final = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>", "nat"})
 _OFFSET: Final = re.compile(r"(?<=:\d\d)(\.\d+)?\s*(Z|[+-]\d\d(:?\d\d)?)$")
 
@@ -55,6 +61,20 @@ class Bars:
     sha256: str | None = None
     note: str = ""
 
+    def __post_init__(self) -> None:
+        index, needed = self.frame.index, _NEEDED[self.basis]
+        if not (isinstance(index, pd.DatetimeIndex) and index.tz is None and (index == index.normalize()).all()):
+            raise InputError(
+                f"bars need an index of naive midnights; got {index.dtype}.",
+                remedy="Use the exchange's session dates: index.tz_localize(None).normalize().",
+            )
+        if lacking := [name for name in needed if name not in self.frame.columns]:
+            raise InputError(
+                f"bars on the basis {self.basis!r} need the column {lacking[0]!r}; "
+                f"they have {', '.join(map(str, self.frame.columns)) or 'none'}.",
+                remedy="Add it, or state another basis.",
+            )
+
     def prices(
         self, start: pd.Timestamp | None = None, end: pd.Timestamp | None = None, ticker: str = ""
     ) -> pd.Series[float]:
@@ -68,7 +88,7 @@ class Bars:
         frame = self.frame.loc[start:end]
         if self.basis == "close + dividends":
             return total_return(frame["close"], frame["dividends"], ticker=ticker)
-        return frame["close" if self.basis == "close, not adjusted" else "adj_close"]
+        return frame[_NEEDED[self.basis][0]]
 
     def fingerprint(self) -> str:
         """``sha256`` as delivered, else a checksum of dates, column names and numbers."""
@@ -160,7 +180,7 @@ def session_dates(values: pd.Series[Any] | pd.Index[Any], where: str) -> pd.Date
     if parsed.hasnans:
         row = int(np.flatnonzero(parsed.isna())[0])
         raise InputError(
-            f"{where}: {index[row]!r} in data row {row + 1} is not a date.",
+            f"{where}: {str(index[row])!r} in data row {row + 1} is not a date.",
             remedy="Write dates as YYYY-MM-DD.",
             row=row + 1,
         )
@@ -188,7 +208,7 @@ def numbers(column: pd.Series[Any], name: str, dates: pd.DatetimeIndex, where: s
     if bad.size or pd.api.types.is_bool_dtype(column.dtype):
         row = int(bad[0]) if bad.size else 0
         raise InputError(
-            f"{where}: {column.iloc[row]!r} in data row {row + 1} ({dates[row]:%Y-%m-%d}), column {name!r}, "
+            f"{where}: {str(column.iloc[row])!r} in data row {row + 1} ({dates[row]:%Y-%m-%d}), column {name!r}, "
             "is not a number.",
             remedy="Write plain numbers with a decimal point and no thousands separator.",
             row=row + 1,
@@ -216,14 +236,10 @@ def checked_bars(
     dates = frame.index
     if not dates.is_monotonic_increasing:
         at = int(np.flatnonzero(np.diff(dates.asi8) < 0)[0]) + 1  # type: ignore[attr-defined]
-        refuse(
-            f"{dates[at]:%Y-%m-%d} comes after {dates[at - 1]:%Y-%m-%d}.", "Sort the rows by date.", dates[at]
-        )
+        refuse(f"{dates[at]:%Y-%m-%d} comes after {dates[at - 1]:%Y-%m-%d}.", "Sort the rows by date.", dates[at])
     if not dates.is_unique:
         day = dates[dates.duplicated()][0]
-        refuse(
-            f"{day:%Y-%m-%d} occurs more than once.", "Keep one row for each ticker and session date.", day
-        )
+        refuse(f"{day:%Y-%m-%d} occurs more than once.", "Keep one row for each ticker and session date.", day)
     for name in frame.columns:
         values = frame[name].to_numpy(np.float64)
         is_price = name in PRICE_FIELDS

@@ -203,16 +203,14 @@ class PriceCache:
             except DataSourceError as exc:
                 problem = str(exc.context.get("problem", exc))
             remedy = f"Load {entry.symbol} again with refresh=True." if problem else ""
-            rows.append(
-                (entry.provider, entry.symbol, entry.interval, entry.file, not problem, problem, remedy)
-            )
+            rows.append((entry.provider, entry.symbol, entry.interval, entry.file, not problem, problem, remedy))
         rows += [
             ("", "", "", name, False, "no entry names this file", "Run `eventstudy cache clear`.")
             for name in self._orphans(entries.values())
         ]
-        return pd.DataFrame(
-            rows, columns=["provider", "symbol", "interval", "file", "ok", "problem", "remedy"]
-        ).astype({"ok": bool})
+        return pd.DataFrame(rows, columns=["provider", "symbol", "interval", "file", "ok", "problem", "remedy"]).astype(
+            {"ok": bool}
+        )
 
     def write(
         self,
@@ -241,9 +239,7 @@ class PriceCache:
             The directory cannot be written; the previous entry is still there.
         """
         if bars.frame.empty:
-            raise InputError(
-                f"{symbol}: no rows to store.", remedy="Fetch a range with prices.", symbol=symbol
-            )
+            raise InputError(f"{symbol}: no rows to store.", remedy="Fetch a range with prices.", symbol=symbol)
         content = _parquet(bars.frame)
         digest = hashlib.sha256(content).hexdigest()
         entry = CacheEntry(
@@ -330,10 +326,11 @@ class PriceCache:
                     yield path.name
 
     def _unlink_unused(self, replaced: Iterable[CacheEntry]) -> None:
-        named = {entry.file for entry in self.entries().values()}
+        # Folded: on some file systems brk and BRK are one file.
+        named = {entry.file.casefold() for entry in self.entries().values()}
         for entry in replaced:
-            if entry.file not in named:
-                with suppress(OSError):  # Windows: open in a reader; it stays as an orphan
+            if entry.file.casefold() not in named:
+                with suppress(OSError, DataSourceError):  # Windows: open in a reader; it stays as an orphan
                     self._path(entry).unlink()
 
     def _commit(self, entries: dict[tuple[str, str, str], CacheEntry]) -> None:
@@ -341,7 +338,7 @@ class PriceCache:
             "schema_version": SCHEMA_VERSION,
             "entries": [asdict(entry) for _, entry in sorted(entries.items())],
         }
-        text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
         temporary = self._temporary(text.encode())
         try:
             os.replace(temporary, self.directory / MANIFEST)

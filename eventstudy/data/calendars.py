@@ -15,6 +15,7 @@ and, but for the close of 1 June 2005 (15:56 in ``NYSE``, when trading stopped),
 from __future__ import annotations
 
 import difflib
+import functools
 import threading
 import warnings
 from dataclasses import dataclass
@@ -246,9 +247,8 @@ def _build(name: str, first_year: int, last_year: int) -> _Schedule:
     start = max(np.datetime64(f"{first_year:04d}-01-01"), lowest)
     end = min(np.datetime64(f"{last_year:04d}-12-31"), highest)
     with warnings.catch_warnings():
-        # The package's own use of retiring pandas calls is nothing that a user can act upon.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.simplefilter("ignore", FutureWarning)
+        # The package's own retiring pandas calls, and its notes on past trading hours, are not for our user.
+        warnings.simplefilter("ignore")
         source = mcal.get_calendar(name)
         try:
             table = source.schedule(str(start), str(end))
@@ -277,12 +277,15 @@ def _local_midnights(dates: pd.DatetimeIndex, tz: Any) -> IntArray:
 
 def _known_name(calendar: str) -> str:
     """Name of a calendar as pandas-market-calendars spells it."""
+    if not isinstance(calendar, str):
+        raise InputError(f"calendar is {calendar!r}; expected a name such as 'NYSE' or 'XLON'.", calendar=calendar)
+    return _spelled(calendar)
+
+
+@functools.cache
+def _spelled(calendar: str) -> str:
     import pandas_market_calendars as mcal
 
-    if not isinstance(calendar, str):
-        raise InputError(
-            f"calendar is {calendar!r}; expected a name such as 'NYSE' or 'XLON'.", calendar=calendar
-        )
     wanted = calendar.strip()
     wanted = _ALIASES.get(wanted.upper(), wanted)
     names: list[str] = mcal.get_calendar_names()
@@ -300,6 +303,7 @@ def _known_name(calendar: str) -> str:
     )
 
 
+@functools.cache
 def _coverage(name: str) -> tuple[np.datetime64, np.datetime64]:
     """First and last date for which a calendar's holidays are known."""
     if name in ("NYSE", "NASDAQ", "XNYS"):

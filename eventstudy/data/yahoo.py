@@ -270,7 +270,8 @@ class YahooProvider:
             return _Failed("no answer in time" if late else f"connection failed ({kind})", again=True)
         if kind in {"YFPricesMissingError", "YFTzMissingError"} or self._seen.empty:
             return _Failed("Yahoo has no prices for it in this range", again=False)
-        return _Failed(f"an answer in an unknown form ({kind}: {next(iter(str(exc).splitlines()), '')})", again=False)
+        # Also yfinance's own races between threads, over its cookies and its time-zone store: worth another attempt.
+        return _Failed(f"an unexpected answer ({kind}: {next(iter(str(exc).splitlines()), '')})", again=True)
 
 
 def _yfinance() -> ModuleType:

@@ -66,8 +66,8 @@ class ModelFit(Protocol):
         """CAR over a window with its forecast-variance multiplier."""
         ...
 
-    def residuals(self, part: slice) -> FloatArray:
-        """Estimation-window residuals of some events, shape (len(part), L1), NaN where missing."""
+    def residuals(self, rows: IntArray) -> FloatArray:
+        """Estimation-window residuals of some events, shape (len(rows), L1), NaN where missing."""
         ...
 
     def take(self, which: Any) -> ModelFit:

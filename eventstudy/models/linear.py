@@ -80,15 +80,15 @@ class LinearFit:
             skip_missing=skip_missing,
         )
 
-    def residuals(self, part: slice) -> FloatArray:
-        """Estimation-window residuals of some events, shape (len(part), L1)."""
+    def residuals(self, rows: IntArray) -> FloatArray:
+        """Estimation-window residuals of some events, shape (len(rows), L1)."""
         est = self.index.estimation
         return estimation_residuals(
             self.panel_values,
             self.design,
-            self.coef[part],
-            self.index.security[part],
-            self.index.position[part],
+            self.coef[rows],
+            self.index.security[rows],
+            self.index.position[rows],
             (est.start, est.end),
         )
 

@@ -127,6 +127,23 @@ def test_continuous_market_has_a_session_every_day():
     assert placed("2025-01-26 00:00", "UTC", "24/7") == ("2025-01-26", DURING)
 
 
+def test_market_whose_hours_changed_raises_no_warning():
+    # Seoul gave up its lunch break; the calendar package warns of that.
+    assert placed("2025-01-31 15:29", "Asia/Seoul", "XKRX") == ("2025-01-31", DURING)
+    assert placed("2025-01-31 15:30", "Asia/Seoul", "XKRX") == ("2025-02-03", AFTER)
+
+
+def test_calendar_that_the_package_cannot_build(monkeypatch):
+    # Release 5.5 fails so for Athens, Belgrade, Bucharest, Cyprus and Santiago.
+    class Unfinished:
+        def schedule(self, start, end):
+            raise NotImplementedError("implemented by subclasses")
+
+    monkeypatch.setattr("pandas_market_calendars.get_calendar", lambda name: Unfinished())
+    with pytest.raises(InputError, match="cannot build calendar 'XBEL'"):
+        sessions("XBEL", "2025-01-01", "2025-01-31")
+
+
 def test_session_that_opens_on_the_evening_before():
     # Chicago's index futures trade from 17:00 to 16:00 of the next day, which names the session.
     assert placed("2025-01-28 17:30", "America/Chicago", "CME_Equity") == ("2025-01-29", DURING)
@@ -155,7 +172,7 @@ def test_number_of_sessions_in_a_year():
 
 
 def test_years_asked_for_in_any_order_agree():
-    stamps = pd.DatetimeIndex(["2031-07-03 12:00", "1996-07-05 12:00", "2013-07-03 13:30"], tz="America/New_York")
+    stamps = pd.DatetimeIndex(["2031-07-03 12:00", "1996-07-05 13:30", "2013-07-03 13:30"], tz="America/New_York")
     together = session_of(stamps, "NYSE")
     alone = [session_of(stamps[[row]], "NYSE").session[0] for row in (2, 0, 1)]
     assert list(together.session[[2, 0, 1]]) == alone
@@ -182,14 +199,10 @@ def test_a_million_stamps_agree_with_single_ones():
     low, high = pd.Timestamp("2005-01-01").value, pd.Timestamp("2026-12-20").value
     stamps = rng.integers(low, high, 1_000_000)
     found = session_of(stamps, "NYSE")
-    for row in rng.integers(0, len(stamps), 100):
+    for row in rng.integers(0, len(stamps), 300):
         one = session_of(stamps[[row]], "NYSE")
         assert one.session[0] == found.session[row]
         assert one.rule[0] == found.rule[row]
-    # What was placed early never precedes its own UTC day by more than the zone's distance.
-    away = (found.session - (stamps // 86_400_000_000_000).astype("datetime64[D]")).astype(int)
-    assert away.min() == -1
-    assert away.max() == 6  # Friday evening in UTC before a Hurricane Sandy or 9 January kind of week at most
 
 
 def test_results_are_read_only():

@@ -1,0 +1,363 @@
+"""One look for every figure: palette, type sizes, text that is measured before it is placed.
+
+Imported by :mod:`eventstudy.plots` when a figure is drawn, never by ``import eventstudy``.
+"""
+
+from __future__ import annotations
+
+import bisect
+import io
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
+from matplotlib.ticker import FuncFormatter
+
+from eventstudy._render import number
+
+__all__ = [
+    "PALETTE",
+    "Canvas",
+    "Ink",
+    "Placed",
+    "at_points",
+    "context",
+    "darkened",
+    "dress",
+    "footer",
+    "header",
+    "headroom",
+    "ink",
+    "luminance",
+    "new_figure",
+    "percent_axis",
+    "place",
+    "room_right",
+    "settle",
+    "size_points",
+    "spread",
+    "text_width",
+    "tick_step",
+]
+
+# Okabe and Ito (2008) without yellow, which is too faint for lines on white.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444")
+FAMILY = "DejaVu Sans"  # ships with matplotlib, so a figure is the same everywhere
+TITLE, BODY, SMALL = 11.0, 9.0, 8.0
+LEADING = 1.32
+ROW = 11.5  # points between two lines of small text
+GRID = "#E6E6E6"
+QUIET = "#BDBDBD"
+MISSING = "#C9C9C9"
+
+_RC: dict[str, Any] = {
+    "font.family": FAMILY,
+    "font.size": BODY,
+    "figure.facecolor": "white",
+    "figure.dpi": 100,
+    "savefig.facecolor": "white",
+    "axes.unicode_minus": True,
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "eventstudy",
+    "path.simplify": False,
+}
+
+
+@contextmanager
+def context() -> Iterator[None]:
+    """Matplotlib's defaults and ours within the block; the user's settings are back afterwards."""
+    with matplotlib.style.context(["default", _RC]):
+        yield
+
+
+class Canvas(Figure):
+    """A figure outside pyplot that shows itself in notebooks when it is the value of a cell."""
+
+    def _repr_png_(self) -> bytes:
+        out = io.BytesIO()
+        with context():
+            self.savefig(out, format="png", dpi=110)
+        return out.getvalue()
+
+
+def new_figure(width: float, height: float) -> Canvas:
+    """Empty figure (inches) that pyplot does not know."""
+    figure = Canvas(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+# -- colour --------------------------------------------------------------------------------------------------------
+
+
+def luminance(colour: Any) -> float:
+    """Relative luminance of WCAG 2: 0 is black, 1 is white."""
+    parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour)]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+def darkened(colour: str, contrast: float = 4.5) -> str:
+    """The colour, darkened until text in it reads on white (contrast ratio of WCAG 2)."""
+    rgb = np.array(to_rgb(colour))
+    while 1.05 / (luminance(rgb) + 0.05) < contrast:
+        rgb = rgb * 0.96
+    return to_hex(tuple(rgb))
+
+
+@dataclass(frozen=True, slots=True)
+class Ink:
+    """Colours of text on the figure's own background."""
+
+    strong: str
+    soft: str
+
+
+def ink(ax: Axes) -> Ink:
+    """Text colours that read on the background around ``ax``, which may be a user's dark figure."""
+    face = ax.figure.get_facecolor()
+    dark = len(face) == 4 and face[3] > 0.5 and luminance(face) < 0.2
+    return Ink("#F2F2F2", "#C8C8C8") if dark else Ink("#1A1A1A", "#555555")
+
+
+# -- measuring -----------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=4096)
+def text_width(text: str, size: float = SMALL, *, bold: bool = False) -> float:
+    """Width of the longest line of a text in points."""
+    font = FontProperties(family=FAMILY, size=size, weight="bold" if bold else "normal")
+    return max(
+        float(text_to_path.get_text_width_height_descent(line or " ", font, ismath=False)[0])
+        for line in text.split("\n")
+    )
+
+
+def wrapped(text: str, width: float, size: float, *, bold: bool = False) -> str:
+    """Text broken at spaces so that no line is wider than ``width`` points, unless one word is."""
+    lines: list[str] = []
+    for paragraph in text.split("\n"):
+        line = ""
+        for word in paragraph.split(" "):
+            longer = f"{line} {word}" if line else word
+            if line and text_width(longer, size, bold=bold) > width:
+                lines.append(line)
+                line = word
+            else:
+                line = longer
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def settle(ax: Axes) -> None:
+    """Let the layout engine of the figure place the axes."""
+    figure = ax.get_figure(root=True)
+    if figure is not None:
+        figure.draw_without_rendering()
+
+
+def size_points(ax: Axes) -> tuple[float, float]:
+    """Width and height of the axes in points."""
+    figure = ax.get_figure(root=True)
+    box, dpi = ax.get_window_extent(), figure.dpi if figure is not None else 72.0
+    return max(box.width * 72 / dpi, 1.0), max(box.height * 72 / dpi, 1.0)
+
+
+def at_points(ax: Axes, x: float) -> float:
+    """Points from the left edge of the axes to a data coordinate of a linear x-axis."""
+    low, high = ax.get_xlim()
+    return (x - low) / (high - low) * size_points(ax)[0]
+
+
+# -- axes ----------------------------------------------------------------------------------------------------------
+
+
+def dress(ax: Axes, *, grid: Literal["x", "y"] | None) -> None:
+    """Thin spines, light grid, explicit type: the same on our own and on a user's axes."""
+    colours = ink(ax)
+    ax.set_facecolor("white")
+    ax.set_axisbelow(True)
+    ax.grid(visible=False, which="both")
+    if grid is not None:
+        ax.grid(visible=True, axis=grid, color=GRID, linewidth=0.7, linestyle="-", alpha=1.0)
+    for side, spine in ax.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_linewidth(0.6)
+        spine.set_color(colours.soft)
+    ax.tick_params(
+        which="both",
+        top=False,
+        right=False,
+        labelsize=SMALL,
+        labelfontfamily=FAMILY,
+        color=colours.soft,
+        labelcolor=colours.strong,
+        width=0.6,
+        direction="out",
+    )
+    ax.tick_params(which="major", length=3.5)
+    ax.tick_params(which="minor", length=2)
+
+
+def axis_label(ax: Axes, axis: Literal["x", "y"], text: str) -> None:
+    """Label of one axis."""
+    setter = ax.set_xlabel if axis == "x" else ax.set_ylabel
+    setter(text, fontsize=BODY, fontfamily=FAMILY, color=ink(ax).strong)
+
+
+def percent_tick(value: float, _: object = None) -> str:
+    """Decimal as a number of per cent with as many decimals as it has."""
+    shown = round(value * 100, 6)
+    return number(shown, next(d for d in range(7) if d == 6 or round(shown, d) == shown))
+
+
+def percent_axis(ax: Axes, axis: Literal["x", "y"]) -> None:
+    """Tick labels of decimals in per cent."""
+    (ax.xaxis if axis == "x" else ax.yaxis).set_major_formatter(FuncFormatter(percent_tick))
+
+
+def header(ax: Axes, title: str, subtitle: str) -> None:
+    """Bold title over a quiet subtitle, both flush with the left edge of the axes and wrapped to its width."""
+    colours, width = ink(ax), size_points(ax)[0]
+    below = wrapped(subtitle, width, SMALL)
+    lines = below.count("\n") + 1 if subtitle else 0
+    ax.set_title(
+        wrapped(title, width, TITLE, bold=True),
+        loc="left",
+        pad=5 + lines * SMALL * LEADING,
+        fontsize=TITLE,
+        fontweight="bold",
+        fontfamily=FAMILY,
+        color=colours.strong,
+    )
+    if subtitle:
+        ax.annotate(
+            below,
+            (0, 1),
+            (0, 3),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            ha="left",
+            va="bottom",
+            fontsize=SMALL,
+            fontfamily=FAMILY,
+            color=colours.soft,
+            linespacing=LEADING,
+        )
+
+
+def footer(figure: Figure, text: str) -> None:
+    """Small line at the bottom of a figure of ours; the layout leaves room for it."""
+    width, height = (float(inches) * 72 for inches in figure.get_size_inches())
+    shown = wrapped(text, width - 16, SMALL)
+    used = (shown.count("\n") + 1) * SMALL * LEADING + 10
+    figure.text(
+        8 / width,
+        6 / height,
+        shown,
+        ha="left",
+        va="bottom",
+        fontsize=SMALL,
+        fontfamily=FAMILY,
+        color="#555555",
+        linespacing=LEADING,
+    )
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.set(rect=(0, used / height, 1, 1 - used / height))  # type: ignore[call-arg]
+
+
+def tick_step(labels: Callable[[int], str], sessions: Sequence[int], points_per_session: float) -> int:
+    """Smallest of 1, 2, 5, 10, … sessions between ticks whose labels do not touch."""
+    steps = [digit * 10**power for power in range(6) for digit in (1, 2, 5)]
+    widest = max(text_width(labels(tau)) for tau in sessions) + 7
+    return steps[min(bisect.bisect_left(steps, widest / points_per_session), len(steps) - 1)]
+
+
+def room_right(ax: Axes, points: float) -> None:
+    """Extend the x-axis so that the rightmost ``points`` of the axes hold no data."""
+    low, high = ax.get_xlim()
+    share = min(points / size_points(ax)[0], 0.6)
+    ax.set_xlim(low, low + (high - low) / (1 - share))
+
+
+def headroom(ax: Axes, points: float) -> None:
+    """Extend the y-axis so that the uppermost ``points`` of the axes hold no data."""
+    bottom, top = ax.get_ylim()
+    share = min(points / size_points(ax)[1], 0.6)
+    ax.set_ylim(bottom, bottom + (top - bottom) / (1 - share))
+
+
+# -- labels that do not collide ------------------------------------------------------------------------------------
+
+
+def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Positions nearest to those wanted, in the same order, at least ``gap`` apart, inside ``low`` to ``high``.
+
+    Least squares by pooling adjacent violators; where there is no room for all, the gap shrinks.
+    """
+    n = len(wanted)
+    if n == 0:
+        return []
+    gap = min(gap, (high - low) / (n - 1)) if n > 1 else gap
+    order = sorted(range(n), key=lambda at: wanted[at])
+    blocks: list[tuple[float, int]] = []  # mean of (wanted − rank · gap), size
+    for rank, at in enumerate(order):
+        mean, size = wanted[at] - rank * gap, 1
+        while blocks and blocks[-1][0] > mean:
+            before, count = blocks.pop()
+            mean, size = (before * count + mean * size) / (count + size), count + size
+        blocks.append((mean, size))
+    flat = [mean for mean, size in blocks for _ in range(size)]
+    placed = [0.0] * n
+    for rank, at in enumerate(order):
+        placed[at] = min(max(flat[rank], low), max(high - (n - 1) * gap, low)) + rank * gap
+    return placed
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Row (0 is nearest to the data) and side of a label that hangs on a vertical line."""
+
+    row: int
+    side: Literal["left", "right"]
+
+
+def place(at: Sequence[float], widths: Sequence[float], width: float, rows: int = 4) -> list[Placed] | None:
+    """Rows and sides for labels of vertical lines at ``at`` so that nothing touches or crosses; None if they cannot.
+
+    All in points from the left edge of an axes ``width`` points wide.
+    """
+    taken: list[tuple[float, float, int, float]] = []
+    found: dict[int, Placed] = {}
+
+    def free(left: float, right: float, row: int, line: float) -> bool:
+        for other_left, other_right, other_row, other_line in taken:
+            if row == other_row and left < other_right + 4 and other_left < right + 4:
+                return False
+            if other_row < row and other_left - 2 < line < other_right + 2:
+                return False
+            if other_row >= row and left - 2 < other_line < right + 2:
+                return False
+        return left >= 0 and right <= width
+
+    for item in sorted(range(len(at)), key=lambda which: -at[which]):
+        options = [(row, side) for row in range(rows) for side in ("right", "left")]
+        for row, side in options:
+            left = at[item] + 3 if side == "right" else at[item] - 3 - widths[item]
+            if free(left, left + widths[item], row, at[item]):
+                taken.append((left, left + widths[item], row, at[item]))
+                found[item] = Placed(row, "right" if side == "right" else "left")
+                break
+        else:
+            return None
+    return [found[item] for item in range(len(at))]

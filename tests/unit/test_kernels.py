@@ -1,0 +1,298 @@
+"""The compiled and the numpy engine against each other, and both against ``numpy.linalg.lstsq`` event by event."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from eventstudy import kernels
+from eventstudy.kernels import (
+    OK,
+    SINGULAR,
+    TOO_FEW,
+    ZERO_VARIANCE,
+    LinearDesign,
+    chunks,
+    estimation_residuals,
+    fit_linear,
+    window_sums,
+)
+
+# Well-conditioned least squares in double precision: engines differ in the order of sums only.
+RTOL = 1e-10
+EST, EVENT = (-100, -11), (-5, 5)
+ENGINES = ("numpy", "compiled")
+WINDOWS = [(0, 0), (-1, 1), (-5, 5), (2, 4)]
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request):
+    return request.param
+
+
+def market(seed, p, *, n=12, sessions=240, missing=0.0, scale=1.0, noise=0.02):
+    """Securities driven by ``p`` factors, an offset, and holes in all three."""
+    rng = np.random.default_rng(seed)
+    factors = rng.normal(0.0004, 0.01, (p, sessions))
+    if p > 1:
+        factors[1] += 0.6 * factors[0]
+    offset = rng.normal(0, 0.004, sessions)
+    values = rng.normal(0, 1, (n, p)) @ factors + offset + rng.normal(0, noise, (n, sessions)) + 0.001
+    for array in (values, factors, offset):
+        array[rng.random(array.shape) < missing] = np.nan
+    return values * scale, factors * scale, offset * scale
+
+
+def places(seed, n, sessions, count=60):
+    """Events anywhere, also where windows leave the data at either end."""
+    rng = np.random.default_rng(seed)
+    position = np.concatenate([[0, 3, 40, sessions - 1, sessions - 4], rng.integers(0, sessions, count - 5)])
+    return rng.integers(0, n, count).astype(np.int64), position.astype(np.int64)
+
+
+def lstsq(values, design, security, position, est=EST, event=EVENT):
+    """Reference of one event: explicit design matrix, SVD least squares, inverse of X'X by its own factor."""
+    sessions = values.shape[1]
+
+    def column(row, t):
+        return row[t] if 0 <= t < sessions else np.nan
+
+    def rows(window):
+        y, x = [], []
+        for tau in range(window[0], window[1] + 1):
+            t = position + tau
+            shift = 0.0 if design.offset is None else column(design.offset, t)
+            y.append(column(values[security], t) - shift)
+            x.append(([1.0] if design.intercept else []) + [column(factor, t) for factor in design.factors])
+        return np.array(y), np.array(x, dtype=float).reshape(len(y), -1)
+
+    y, x = rows(est)
+    ok = ~(np.isnan(y) | np.isnan(x).any(1))
+    y_event, x_event = rows(event)
+    m, k = ok.sum(), x.shape[1]
+    if m <= k:
+        return m, None
+    unit = np.sqrt((x[ok] ** 2).sum(0)) if k else np.ones(0)
+    coef = np.linalg.lstsq(x[ok] / unit, y[ok], rcond=None)[0] / unit if k else np.empty(0)
+    residuals = np.where(ok, y - x @ coef, np.nan)
+    sigma2 = np.nansum(residuals**2) / (m - k)
+    total = ((y[ok] - (y[ok].mean() if design.intercept else 0.0)) ** 2).sum()
+    pinv = np.linalg.pinv(x[ok] / unit) / unit[:, None] if k else np.empty((0, m))
+    return m, {
+        "coef": coef,
+        "sigma2": sigma2,
+        "r2": 1 - np.nansum(residuals**2) / total if k else np.nan,
+        "ar": y_event - x_event @ coef,
+        "x_event": x_event,
+        "inverse": pinv @ pinv.T,
+        "residuals": residuals,
+    }
+
+
+DESIGNS = [
+    pytest.param(p, intercept, shifted, id=f"p{p}{'-const' if intercept else ''}{'-offset' if shifted else ''}")
+    for p in (0, 1, 2, 4)
+    for intercept in (True, False)
+    for shifted in (False, True)
+]
+
+
+@pytest.mark.parametrize(("p", "intercept", "shifted"), DESIGNS)
+@pytest.mark.parametrize(("missing", "scale"), [(0.0, 1.0), (0.15, 1.0), (0.05, 1e-6), (0.05, 500.0)])
+def test_engines_against_least_squares(p, intercept, shifted, missing, scale):
+    values, factors, offset = market(p, p, missing=missing, scale=scale)
+    design = LinearDesign(factors, offset if shifted else None, intercept)
+    security, position = places(p + 50, len(values), values.shape[1])
+    fits = {e: fit_linear(values, design, security, position, EST, EVENT, 20, engine=e) for e in ENGINES}
+    np.testing.assert_array_equal(fits["numpy"].status, fits["compiled"].status)
+    np.testing.assert_array_equal(fits["numpy"].n_obs, fits["compiled"].n_obs)
+    assert {OK, TOO_FEW} == set(fits["numpy"].status.tolist())
+    for e, fit in fits.items():
+        sums = {
+            (w, skip): window_sums(fit, design, position, EVENT[0], w, skip_missing=skip, engine=e)
+            for w in WINDOWS
+            for skip in (False, True)
+        }
+        residuals = estimation_residuals(values, design, fit.coef, security, position, EST, engine=e)
+        for i in range(len(security)):
+            m, expected = lstsq(values, design, security[i], position[i])
+            assert fit.n_obs[i] == m
+            assert (fit.status[i] == OK) == (m >= 20)
+            if m < 20:
+                assert np.isnan(fit.ar[i]).all()
+                assert np.isnan(fit.sigma2[i])
+                assert np.isnan(fit.coef[i]).all()
+                continue
+            near = {"rtol": RTOL, "atol": 1e-13 * scale}
+            np.testing.assert_allclose(fit.coef[i][int(intercept) :], expected["coef"][int(intercept) :], rtol=RTOL)
+            np.testing.assert_allclose(fit.coef[i][: int(intercept)], expected["coef"][: int(intercept)], **near)
+            np.testing.assert_allclose(fit.sigma2[i], expected["sigma2"], rtol=RTOL)
+            np.testing.assert_allclose(fit.r2[i], expected["r2"], rtol=1e-9, atol=1e-13)
+            np.testing.assert_allclose(fit.ar[i], expected["ar"], **near)
+            np.testing.assert_allclose(residuals[i], expected["residuals"], **near)
+            for ((first, last), skip), found in sums.items():
+                part = slice(first - EVENT[0], last - EVENT[0] + 1)
+                there = ~np.isnan(expected["ar"][part])
+                assert found.n_used[i] == there.sum()
+                if there.sum() == 0 or (not there.all() and not skip):
+                    assert np.isnan([found.car[i], found.scale[i]]).all()
+                    continue
+                total = expected["x_event"][part][there].sum(0)
+                np.testing.assert_allclose(found.car[i], expected["ar"][part][there].sum(), **near)
+                np.testing.assert_allclose(found.scale[i], there.sum() + total @ expected["inverse"] @ total, rtol=RTOL)
+
+
+@pytest.mark.parametrize("p", [1, 3])
+@pytest.mark.parametrize("noise", [1e-2, 1e-5, 1e-7])
+def test_nearly_perfect_fit(engine, p, noise):
+    """R² up to 1 − 1e-9 and beyond: the residual variance must not be a difference of large sums."""
+    values, factors, offset = market(7, p, noise=noise)
+    values -= offset
+    design = LinearDesign(factors, None, True)
+    security, position = np.arange(12), np.full(12, 150)
+    fit = fit_linear(values, design, security, position, EST, EVENT, 20, engine=engine)
+    assert (fit.status == OK).all()
+    if noise == 1e-7:
+        assert (1 - fit.r2 < 1e-9).sum() >= 6
+    # data of size 1e-2 round at 1e-18, so residuals of size `noise` are known to 1e-18/noise
+    for i in range(12):
+        _, expected = lstsq(values, design, i, 150)
+        np.testing.assert_allclose(fit.sigma2[i], expected["sigma2"], rtol=max(1e-12, 1e-16 / noise))
+        np.testing.assert_allclose(fit.ar[i], expected["ar"], atol=1e-16, rtol=RTOL)
+
+
+@pytest.mark.parametrize("overlap", [0.9, 0.999, 0.99999])
+def test_nearly_collinear_factors(engine, overlap):
+    """Two factors of the given correlation: abnormal returns and variances stay right to 1e-10 or the conditioning."""
+    values, factors, _ = market(8, 2)
+    factors[1] = overlap * factors[0] + np.sqrt(1 - overlap**2) * factors[1]
+    design = LinearDesign(factors, None, True)
+    fit = fit_linear(values, design, np.arange(12), np.full(12, 150), EST, EVENT, 20, engine=engine)
+    sums = window_sums(fit, design, np.full(12, 150), EVENT[0], (-5, 5), engine=engine)
+    assert (fit.status == OK).all()
+    for i in range(12):
+        _, expected = lstsq(values, design, i, 150)
+        total = expected["x_event"].sum(0)
+        np.testing.assert_allclose(fit.sigma2[i], expected["sigma2"], rtol=RTOL)
+        np.testing.assert_allclose(fit.ar[i], expected["ar"], rtol=1e-9, atol=1e-13)
+        np.testing.assert_allclose(sums.scale[i], 11 + total @ expected["inverse"] @ total, rtol=RTOL)
+
+
+@pytest.mark.parametrize("p", [1, 2])
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 10.0])
+def test_degenerate_series_are_named(engine, p, scale):
+    values, factors, _ = market(9, p, scale=scale)
+    values[0] = 0.01 * scale  # constant price growth
+    values[1] = 0.0  # the price does not move
+    values[2] = 1.7 * factors[0] + 0.003 * scale  # exactly the benchmark, levered
+    values[3] = factors[0]
+    fit = fit_linear(
+        values, LinearDesign(factors, None, True), np.arange(12), np.full(12, 150), EST, EVENT, 20, engine=engine
+    )
+    assert fit.status.tolist() == [ZERO_VARIANCE] * 4 + [OK] * 8
+    for name in ("ar", "coef", "sigma2", "r2", "center", "inverse"):
+        assert np.isnan(getattr(fit, name)[:4]).all(), name
+        assert np.isfinite(getattr(fit, name)[4:]).all(), name
+    assert (fit.n_obs == 90).all()
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+def test_degenerate_regressors_are_named(engine, intercept):
+    values, factors, _ = market(10, 2)
+    for second in (2.0 * factors[0], np.zeros_like(factors[0]), factors[0] * (1 + 1e-15)):
+        design = LinearDesign(np.stack([factors[0], second]), None, intercept)
+        fit = fit_linear(values, design, np.arange(12), np.full(12, 150), EST, EVENT, 20, engine=engine)
+        assert (fit.status == SINGULAR).all()
+    flat = LinearDesign(np.full((1, values.shape[1]), 0.004), None, True)  # varies only without a constant beside it
+    assert (fit_linear(values, flat, np.arange(12), np.full(12, 150), EST, EVENT, 20, engine=engine).status == SINGULAR).all()
+
+
+def test_a_security_that_is_the_offset_has_no_variance(engine):
+    values, _, offset = market(11, 0)
+    values[0] = offset
+    design = LinearDesign(np.empty((0, len(offset))), offset, False)
+    fit = fit_linear(values, design, np.arange(2), np.full(2, 150), EST, EVENT, 20, engine=engine)
+    assert fit.status.tolist() == [ZERO_VARIANCE, OK]
+
+
+@pytest.mark.parametrize("p", [0, 1, 3])
+def test_fewest_rows(engine, p):
+    """K + 1 rows at least, whatever is asked for; exactly ``min_obs`` rows are enough."""
+    values, factors, _ = market(12, p)
+    values[0, :] = np.nan
+    values[0, 60 : 60 + p + 1] = 0.01  # K rows: a perfect fit, not an estimate
+    values[1, 50:] = np.nan
+    values[1, 52:72] = np.linspace(0, 0.02, 20) ** 2
+    for min_obs, status in ((1, [TOO_FEW, OK]), (20, [TOO_FEW, OK]), (21, [TOO_FEW, TOO_FEW])):
+        fit = fit_linear(
+            values, LinearDesign(factors, None, True), np.arange(2), np.full(2, 150), EST, EVENT, min_obs, engine=engine
+        )
+        assert fit.n_obs.tolist() == [p + 1, 20]
+        assert fit.status.tolist() == status
+
+
+def test_many_events_share_the_work(monkeypatch):
+    """Chunks handed to threads give what one chunk gives, bit for bit."""
+    values, factors, _ = market(13, 2, missing=0.05)
+    design = LinearDesign(factors, None, True)
+    security, position = places(14, len(values), values.shape[1], 3000)
+    for e in ENGINES:
+        whole = fit_linear(values, design, security, position, EST, EVENT, 20, engine=e)
+        monkeypatch.setattr(kernels, "_CHUNK", 77)
+        monkeypatch.setattr(kernels, "_NUMPY_CHUNK", 1_000)
+        parts = fit_linear(values, design, security, position, EST, EVENT, 20, engine=e)
+        monkeypatch.undo()
+        for name in whole.__slots__:
+            np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name), err_msg=name)
+
+
+def test_no_events(engine):
+    values, factors, _ = market(15, 1)
+    none = np.empty(0, np.int64)
+    fit = fit_linear(values, LinearDesign(factors, None, True), none, none, EST, EVENT, 20, engine=engine)
+    assert fit.ar.shape == (0, 11)
+    assert len(window_sums(fit, LinearDesign(factors, None, True), none, -5, (0, 1), engine=engine).car) == 0
+
+
+def test_inputs_are_not_written(engine):
+    values, factors, offset = market(16, 2, missing=0.1)
+    for array in (values, factors, offset):
+        array.flags.writeable = False
+    before = [array.copy() for array in (values, factors, offset)]
+    fit_linear(values, LinearDesign(factors, offset, True), *places(17, 12, 240), EST, EVENT, 20, engine=engine)
+    for array, copy in zip((values, factors, offset), before, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+def test_chunks_cover_the_range():
+    assert [list(range(10))[part] for part in chunks(10, 4)] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert list(chunks(0, 4)) == []
+
+
+STUDY = """
+import warnings; warnings.simplefilter("ignore")
+import eventstudy as es
+from eventstudy.kernels import _compiled
+panel = es.ReturnPanel.from_prices(es.load_prices(["NVDA", "MSFT", "AMD", "SPY", "SMH"], source="sample"))
+for model in (es.MarketModel("SPY"), es.FactorModel(["SPY", "SMH"])):
+    res = es.EventStudy(panel, es.Events.at("2025-01-27", ["NVDA", "MSFT", "AMD"]), model, (-250, -21)).fit()
+    table = res.car(-1, 1)[["car", "std_error", "t", "p_value"]].to_numpy().ravel().tolist()
+    print(_compiled() is None, table + res.tests(-10, 10)["statistic"].tolist())
+"""
+
+
+def test_the_engine_can_be_chosen_by_the_environment():
+    outputs = []
+    for value in ("numpy", ""):
+        environment = {**os.environ, "EVENTSTUDY_ENGINE": value}
+        done = subprocess.run([sys.executable, "-c", STUDY], env=environment, capture_output=True, text=True, check=True)
+        outputs.append([line.split(" ", 1) for line in done.stdout.splitlines()])
+    assert [flag for flag, _ in outputs[0]] == ["True", "True"]
+    assert [flag for flag, _ in outputs[1]] == ["False", "False"]
+    for (_, plain), (_, compiled) in zip(*outputs, strict=True):
+        plain, compiled = (np.array(eval(text, {"nan": np.nan})) for text in (plain, compiled))
+        np.testing.assert_allclose(plain, compiled, rtol=RTOL)
