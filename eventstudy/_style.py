@@ -20,35 +20,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FuncFormatter
 
 from eventstudy._render import number
-
-__all__ = [
-    "PALETTE",
-    "Canvas",
-    "Ink",
-    "Placed",
-    "at_points",
-    "context",
-    "darkened",
-    "dress",
-    "footer",
-    "header",
-    "headroom",
-    "ink",
-    "luminance",
-    "new_figure",
-    "percent_axis",
-    "place",
-    "room_right",
-    "settle",
-    "size_points",
-    "spread",
-    "text_width",
-    "tick_step",
-]
 
 # Okabe and Ito (2008) without yellow, which is too faint for lines on white.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444")
@@ -94,6 +70,7 @@ def new_figure(width: float, height: float) -> Canvas:
     """Empty figure (inches) that pyplot does not know."""
     figure = Canvas(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
+    reserve(figure)
     return figure
 
 
@@ -255,25 +232,46 @@ def header(ax: Axes, title: str, subtitle: str) -> None:
         )
 
 
-def footer(figure: Figure, text: str) -> None:
-    """Small line at the bottom of a figure of ours; the layout leaves room for it."""
+def reserve(figure: Figure, *, top: float = 0.0, bottom: float = 0.0, left: float = 0.0) -> None:
+    """Keep the layout of a figure of ours clear of its edges by so many points."""
     width, height = (float(inches) * 72 for inches in figure.get_size_inches())
-    shown = wrapped(text, width - 16, SMALL)
-    used = (shown.count("\n") + 1) * SMALL * LEADING + 10
-    figure.text(
-        8 / width,
-        6 / height,
-        shown,
-        ha="left",
-        va="bottom",
-        fontsize=SMALL,
-        fontfamily=FAMILY,
-        color="#555555",
-        linespacing=LEADING,
-    )
     engine = figure.get_layout_engine()
-    if engine is not None:
-        engine.set(rect=(0, used / height, 1, 1 - used / height))  # type: ignore[call-arg]
+    if isinstance(engine, ConstrainedLayoutEngine):
+        rect = (left / width, bottom / height, 1 - left / width, 1 - (top + bottom) / height)
+        engine.set(rect=rect, w_pad=0.1, h_pad=0.08, wspace=0.02, hspace=0.02)
+
+
+def figure_text(figure: Figure, x: float, y: float, text: str, **how: Any) -> None:
+    """Text at points from the lower left corner of a figure of ours; from the upper one where ``y`` is negative."""
+    width, height = (float(inches) * 72 for inches in figure.get_size_inches())
+    options: dict[str, Any] = {"fontsize": SMALL, "fontfamily": FAMILY, "color": "#555555", "linespacing": LEADING}
+    figure.text(x / width, y / height if y >= 0 else 1 + y / height, text, **(options | how))
+
+
+def footer(figure: Figure, text: str) -> float:
+    """Small lines at the bottom of a figure of ours; the points that they take."""
+    shown = wrapped(text, float(figure.get_size_inches()[0]) * 72 - 16, SMALL)
+    figure_text(figure, 8, 6, shown, ha="left", va="bottom")
+    used = (shown.count("\n") + 1) * SMALL * LEADING + 8
+    reserve(figure, bottom=used)
+    return used
+
+
+def frame(figure: Figure, title: str, subtitle: str, x: str, y: str, note: str) -> None:
+    """Words around a figure of several panels; the layout leaves room for them."""
+    width, height = (float(inches) * 72 for inches in figure.get_size_inches())
+    head = wrapped(title, width - 16, TITLE, bold=True)
+    below = wrapped(subtitle, width - 16, SMALL)
+    figure_text(figure, 8, -7, head, va="top", fontsize=TITLE, fontweight="bold", color="#1A1A1A")
+    first = 7 + (head.count("\n") + 1) * TITLE * 1.25
+    figure_text(figure, 8, -first, below, va="top")
+    bottom = footer(figure, note)
+    figure_text(figure, width / 2, bottom + 2, x, ha="center", va="bottom", fontsize=BODY, color="#1A1A1A")
+    figure_text(
+        figure, 6, (height + bottom) / 2, y, ha="left", va="center", rotation=90, fontsize=BODY, color="#1A1A1A"
+    )
+    top = first + (below.count("\n") + 1) * SMALL * LEADING
+    reserve(figure, top=top, bottom=bottom + BODY * LEADING + 2, left=12)
 
 
 def tick_step(labels: Callable[[int], str], sessions: Sequence[int], points_per_session: float) -> int:
@@ -361,3 +359,195 @@ def place(at: Sequence[float], widths: Sequence[float], width: float, rows: int 
         else:
             return None
     return [found[item] for item in range(len(at))]
+
+
+# -- marks, line ends, legends and rows ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    tau: int
+    text: str
+    event: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A mark with the text that stands at its line and where."""
+
+    mark: Mark
+    text: str
+    row: int
+    side: Literal["left", "right"]
+    numbered: bool
+
+
+def confounders(marks: Sequence[Mark]) -> list[Mark]:
+    return [item for item in marks if not item.event]
+
+
+def strip(axes: Axes, marks: Sequence[Mark], *, short: bool = False) -> tuple[list[Shown], float]:
+    """Where the texts of marks stand, and the points of height they take.
+
+    In full over the data if they fit there without touching, as numbers if not or if ``short``.
+    """
+    if not marks:
+        return [], 0.0
+    width = size_points(axes)[0]
+    at = [at_points(axes, item.tau) for item in marks]
+    rank = {item: str(count) for count, item in enumerate(confounders(marks), 1)}
+    numbered = [rank.get(item, "" if short else "event") for item in marks]
+    texts, placed = numbered, None
+    if not short:
+        texts = [item.text for item in marks]
+        placed = place(at, [text_width(text) for text in texts], width)
+    short = placed is None
+    if placed is None:
+        texts = numbered
+        placed = place(at, [text_width(text) for text in texts], width, rows=8)
+    if placed is None:
+        placed = [Placed(0, "right")] * len(marks)
+    shown = [
+        Shown(item, text, spot.row, spot.side, short) for item, text, spot in zip(marks, texts, placed, strict=True)
+    ]
+    return shown, (1 + max(spot.row for spot in placed)) * ROW + 4
+
+
+def key(shown: Sequence[Shown]) -> str:
+    """Meaning of numbered marks."""
+    named = [f"({item.text}) {item.mark.text}" for item in shown if item.numbered and not item.mark.event]
+    return f"Dashed: {'; '.join(named)}" if named else ""
+
+
+def draw_marks(axes: Axes, shown: Sequence[Shown], above: float, *, cells: bool = False) -> None:
+    """Vertical lines with their texts in the strip over the data; ``above`` points of the axes are taken."""
+    if not shown:
+        return
+    height = size_points(axes)[1]
+    rows = 1 + max(item.row for item in shown)
+    base = height - above - rows * ROW
+    for item in shown:
+        y = base + (item.row + 0.5) * ROW
+        axes.axvline(
+            item.mark.tau, ymin=(base - 5) / height if cells else 0.0, ymax=(y + ROW * 0.4) / height,
+            color="#1A1A1A" if item.mark.event else "#666666", linewidth=1.0 if item.mark.event else 0.8,
+            linestyle="-" if item.mark.event else (0, (4, 3)), zorder=1.6, label="_mark",
+        )  # fmt: skip
+        if not item.text:
+            continue
+        axes.annotate(
+            item.text, (item.mark.tau, y / height), (3 if item.side == "right" else -3, 0),
+            xycoords=("data", "axes fraction"), textcoords="offset points", va="center",
+            ha="left" if item.side == "right" else "right", fontsize=SMALL, fontfamily=FAMILY,
+            color="#1A1A1A", bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4}, zorder=4,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class LineEnd:
+    """A line's end and the label that belongs to it."""
+
+    tau: int
+    value: float
+    text: str
+    colour: str
+
+
+def line_end(path: pd.Series, text: str, colour: str) -> LineEnd | None:
+    """Last valid point of a line."""
+    there = path.dropna()
+    return None if there.empty else LineEnd(int(there.index[-1]), float(there.iloc[-1]), text, colour)
+
+
+def draw_ends(axes: Axes, ends: Sequence[LineEnd], used: float) -> None:
+    """Labels in a column right of the lines, as near to their ends as they can be without touching."""
+    if not ends:
+        return
+    (width, height), (low, high) = size_points(axes), axes.get_ylim()
+    scale = (high - low) / height
+    right, gap = axes.get_xlim()[1], SMALL * 1.3
+    column = right - (max(text_width(end.text) for end in ends) + 2) * (right - axes.get_xlim()[0]) / width
+    at = spread([(end.value - low) / scale for end in ends], gap, gap / 2, height - used - gap / 2)
+    for end, y in zip(ends, at, strict=True):
+        axes.annotate(
+            end.text, (end.tau, end.value), (column, low + y * scale), textcoords="data", ha="left", va="center",
+            fontsize=SMALL, fontfamily=FAMILY, color=darkened(end.colour), zorder=4,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},
+            arrowprops={
+                "arrowstyle": "-", "color": end.colour, "linewidth": 0.6, "alpha": 0.8, "shrinkA": 0.0, "shrinkB": 3.0,
+                "relpos": (0.0, 0.5),
+            },
+        )  # fmt: skip
+
+
+def legend(axes: Axes, keys: Sequence[Any]) -> float:
+    """Names of the groups in rows at the top of the axes, over the data; the points they take."""
+    if not keys:
+        return 0.0
+    width, count = size_points(axes)[0], len(keys)
+    each = [text_width(key.get_label()) + 36 for key in keys]
+
+    def lines(columns: int) -> int:
+        return -(-count // columns)
+
+    def needed(columns: int) -> float:
+        deep = lines(columns)
+        return sum(max(each[at : at + deep]) for at in range(0, count, deep))
+
+    columns = next((number for number in range(count, 0, -1) if needed(number) <= width), 1)
+    made = axes.legend(
+        handles=list(keys), loc="upper left", bbox_to_anchor=(0, 1), ncols=columns, frameon=True, borderaxespad=0.3,
+        borderpad=0.2, handlelength=1.4, columnspacing=1.4, labelspacing=0.35, facecolor="white", framealpha=1.0,
+        edgecolor="none", fancybox=False, prop={"family": FAMILY, "size": SMALL}, labelcolor="#1A1A1A",
+    )  # fmt: skip
+    made.set_zorder(4)
+    return lines(columns) * ROW * 1.15 + 6
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of a chart from top to bottom: security-events, with a row of its own for the head of each group."""
+
+    frame: pd.DataFrame
+    y: list[int]
+    heads: dict[str, int]
+    count: int
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, groups: Sequence[str] | None) -> Rows:
+        if groups is None:
+            return cls(frame, list(range(len(frame))), {}, len(frame))
+        parts, y, heads, at = [], [], {}, 0
+        for name in groups:
+            part = frame[frame["group"] == name]
+            heads[name] = at
+            y += list(range(at + 1, at + 1 + len(part)))
+            at += 1 + len(part)
+            parts.append(part)
+        return cls(pd.concat(parts), y, heads, at)
+
+    def blocks(self) -> list[tuple[int, int]]:
+        """First and past-the-last position in ``frame`` of each run of rows without a head between them."""
+        cuts = [at for at in range(1, len(self.y)) if self.y[at] != self.y[at - 1] + 1]
+        edges = [0, *cuts, len(self.y)]
+        return list(zip(edges[:-1], edges[1:], strict=True))
+
+    def thin(self, axes: Axes, height: float) -> int:
+        """Label every k-th row where rows are closer than type is high; return k."""
+        low, high = axes.get_ylim()
+        skip = max(1, int(np.ceil(9.5 / (height / abs(high - low)))))
+        if skip > 1:
+            axes.set_yticks(self.y[::skip], self.frame["name"].iloc[::skip])
+        return skip
+
+
+def draw_heads(axes: Axes, rows: Rows, colours: Mapping[str, str], line: str) -> None:
+    """Name of each group in its own row, under a thin separator."""
+    for name, at in rows.heads.items():
+        if at:
+            axes.axhline(at - 0.5, color=QUIET, linewidth=0.6, zorder=1.2)
+        axes.annotate(
+            name, (0, at), (0, 0), xycoords=("axes fraction", "data"), textcoords="offset points", ha="left",
+            va="center", fontsize=SMALL, fontfamily=FAMILY, fontweight="bold", color=colours[name],
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6}, zorder=5,
+        )  # fmt: skip

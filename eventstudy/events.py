@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from datetime import date, tzinfo
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from eventstudy._event_columns import (
+    check_ids,
+    check_tickers,
+    check_weights,
+    find_columns,
+    numeric_if_all,
+    per_ticker,
+    read_csv,
+    read_ids,
+    read_tickers,
+    read_weights,
+)
+from eventstudy._stamps import (
+    NS_PER_DAY,
+    ObjectArray,
+    Origin,
+    add_offsets,
+    read_stamps,
+    read_texts,
+    read_zones,
+    short,
+    stamp_texts,
+    zone_name,
+)
 from eventstudy.data.calendars import RULES, session_of
 from eventstudy.errors import AlignmentError, DataSourceError, InputError
 
@@ -22,7 +45,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DATE_RULES", "Events", "ResolvedEvents"]
 
-ObjectArray: TypeAlias = npt.NDArray[np.object_]
 DayArray: TypeAlias = npt.NDArray[np.datetime64]
 When: TypeAlias = str | date | np.datetime64
 # position, session, rule and reason of a resolution in progress
@@ -31,38 +53,8 @@ _Columns: TypeAlias = tuple["IntArray", DayArray, ObjectArray, ObjectArray]
 DATE_RULES = ("date is a session", "date is no session, next session")
 """What put a bare date into its session; moments follow :data:`eventstudy.data.calendars.RULES`."""
 
-_ALIASES = {
-    "ticker": ("ticker", "symbol", "permno"),
-    "timestamp": ("timestamp", "datetime", "date", "time"),
-    "event_id": ("event_id",),
-    "label": ("label",),
-    "group": ("group",),
-    "weight": ("weight",),
-    "calendar": ("calendar",),
-    "tz": ("tz",),
-}
-_NS_PER_DAY = 86_400_000_000_000
 # Holidays are hardly longer; a longer way to the panel's next session means missing data.
 _MAX_SHIFT_DAYS = 7
-_STAMP = (
-    r"^\s*(?P<date>\d{4}-\d{2}-\d{2}|\d{8})"
-    r"(?:[T ](?P<time>\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(?P<offset>Z|[+-]\d{2}(?::?\d{2})?)?)?\s*$"
-)
-_ISO_REMEDY = "Write it as ISO 8601: '2025-01-29', '2025-01-29 04:46' or '2025-01-29T04:46:00-05:00'."
-
-
-@dataclass(frozen=True, slots=True)
-class _Origin:
-    """How errors name an element of the input: ``line 3`` of a file, ``row 2`` of a frame, or nothing."""
-
-    word: str = "row"
-    line_of: Callable[[int], int] = lambda position: position + 1
-
-    def where(self, position: int) -> str:
-        return f" ({self.word} {self.line_of(position)})" if self.word else ""
-
-    def pair(self, first: int, second: int) -> str:
-        return f"{self.where(first)}{self.where(second)}".replace(") (", " and ")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -119,10 +111,10 @@ class Events:
     extra: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
-        self._settle(_Origin())
+        self._settle(Origin())
 
     @classmethod
-    def _make(cls, origin: _Origin, **columns: Any) -> Events:
+    def _make(cls, origin: Origin, **columns: Any) -> Events:
         """Build a table whose errors name the rows as ``origin`` does."""
         self = object.__new__(cls)
         for item in fields(cls):
@@ -130,7 +122,7 @@ class Events:
         self._settle(origin)
         return self
 
-    def _settle(self, origin: _Origin) -> None:
+    def _settle(self, origin: Origin) -> None:
         """Coerce, check and freeze the columns."""
         ids = np.asarray(self.event_id)
         dtypes: dict[str, Any] = {
@@ -160,9 +152,9 @@ class Events:
             if len(self.extra) != n:
                 raise InputError(f"extra has {len(self.extra)} rows; expected {n}, one per event.")
             object.__setattr__(self, "extra", self.extra.reset_index(drop=True))
-        _check_tickers(self.ticker, origin)
-        _check_ids(self.event_id, origin)
-        _check_weights(self.weight, self.ticker, origin)
+        check_tickers(self.ticker, origin)
+        check_ids(self.event_id, origin)
+        check_weights(self.weight, self.ticker, origin)
         _check_duplicates(self, origin)
 
     @classmethod
@@ -217,10 +209,10 @@ class Events:
         names = [tickers] if isinstance(tickers, str) else list(tickers)
         if not names:
             raise InputError("tickers is empty.", remedy="Give at least one ticker.")
-        origin = _Origin(word="")
-        ticker = _tickers(pd.Series(names), origin)
-        zone = None if tz is None else np.array([_zone_name(tz)], dtype=object)
-        stamp, has_time, own = _stamps(pd.Series([when], dtype=object), zone, ticker, origin)
+        origin = Origin(word="")
+        ticker = read_tickers(pd.Series(names), origin)
+        zone = None if tz is None else np.array([zone_name(tz)], dtype=object)
+        stamp, has_time, own = read_stamps(pd.Series([when], dtype=object), zone, ticker, origin)
         if zone is not None and has_time[0] and own[0] != zone[0]:
             raise AlignmentError(
                 f"Stamp {str(when)!r} carries the offset {own[0]}, which is not that of {zone[0]} then.",
@@ -229,7 +221,7 @@ class Events:
                 tz=zone[0],
             )
         n = len(ticker)
-        weights = _per_ticker(weight, ticker, "weight")
+        weights = per_ticker(weight, ticker, "weight")
         return cls._make(
             origin,
             event_id=np.arange(1, n + 1),
@@ -238,9 +230,9 @@ class Events:
             has_time=np.repeat(has_time, n),
             zone=np.repeat(own, n),
             label=None if label is None else np.full(n, label, dtype=object),
-            group=_per_ticker(group, ticker, "group"),
-            weight=None if weights is None else _weights(pd.Series(weights), ticker, origin),
-            calendar=_per_ticker(calendar, ticker, "calendar"),
+            group=per_ticker(group, ticker, "group"),
+            weight=None if weights is None else read_weights(pd.Series(weights), ticker, origin),
+            calendar=per_ticker(calendar, ticker, "calendar"),
         )
 
     @classmethod
@@ -289,7 +281,7 @@ class Events:
                 path=str(path),
             )
         try:
-            frame = _read_csv(path) if is_csv else pd.read_parquet(path)
+            frame = read_csv(path) if is_csv else pd.read_parquet(path)
         except (OSError, ValueError) as error:  # pandas and Arrow derive their parsing errors from ValueError
             raise DataSourceError(
                 f"Event file {str(path)!r} cannot be read: {error}.",
@@ -297,7 +289,7 @@ class Events:
                 path=str(path),
             ) from error
         if not is_csv:
-            return cls._table(frame, tz, calendar, _Origin())
+            return cls._table(frame, tz, calendar, Origin())
         filled = np.zeros(len(frame), dtype=bool)
         for name in frame.columns:
             filled |= (frame[name].str.strip() != "").to_numpy(dtype=bool)
@@ -310,7 +302,7 @@ class Events:
             return int(positions[position]) + 2 + breaks
 
         kept = frame if filled.all() else frame[filled]
-        return cls._table(kept, tz, calendar, _Origin("line", line_of), text=True)
+        return cls._table(kept, tz, calendar, Origin("line", line_of), text=True)
 
     @classmethod
     def from_frame(
@@ -362,7 +354,7 @@ class Events:
         """
         if not isinstance(df, pd.DataFrame):
             raise InputError(f"Expected a DataFrame of events; got {type(df).__name__}.")
-        return cls._table(df, tz, calendar, _Origin())
+        return cls._table(df, tz, calendar, Origin())
 
     @classmethod
     def _table(
@@ -370,19 +362,19 @@ class Events:
         df: pd.DataFrame,
         tz: str | tzinfo | None,
         calendar: str | None,
-        origin: _Origin,
+        origin: Origin,
         *,
         text: bool = False,
     ) -> Events:
         """Read the columns of ``df``; ``text`` says that every cell is text, as in a CSV."""
-        columns = _columns(df)
+        columns = find_columns(df)
         if len(df) == 0:
             raise InputError("The event table is empty.", remedy="Give at least one security-event.")
         named = {name: df.iloc[:, place].reset_index(drop=True) for name, place in columns.items()}
-        ticker = _tickers(named["ticker"], origin)
-        zone = _zones(named.get("tz"), tz, ticker, origin)
-        stamp, has_time, zone = _stamps(named["timestamp"], zone, ticker, origin)
-        calendars = _texts(named.get("calendar"))
+        ticker = read_tickers(named["ticker"], origin)
+        zone = read_zones(named.get("tz"), tz, ticker, origin)
+        stamp, has_time, zone = read_stamps(named["timestamp"], zone, ticker, origin)
+        calendars = read_texts(named.get("calendar"))
         if calendar is not None:
             filler = np.full(len(df), calendar, dtype=object)
             calendars = filler if calendars is None else np.where(pd.isna(calendars), filler, calendars)
@@ -390,16 +382,16 @@ class Events:
         extra = df.iloc[:, others] if others else None
         return cls._make(
             origin,
-            event_id=_ids(named.get("event_id"), len(df), ticker, origin),
+            event_id=read_ids(named.get("event_id"), len(df), ticker, origin),
             ticker=ticker,
             stamp=stamp,
             has_time=has_time,
             zone=zone,
-            label=_texts(named.get("label")),
-            group=_texts(named.get("group")),
-            weight=_weights(named["weight"], ticker, origin) if "weight" in named else None,
+            label=read_texts(named.get("label")),
+            group=read_texts(named.get("group")),
+            weight=read_weights(named["weight"], ticker, origin) if "weight" in named else None,
             calendar=calendars,
-            extra=extra.apply(_numeric_if_all) if text and extra is not None else extra,
+            extra=extra.apply(numeric_if_all) if text and extra is not None else extra,
         )
 
     @property
@@ -428,7 +420,7 @@ class Events:
     def __repr__(self) -> str:
         # The two ends among moments and dates may be of different kinds; their order is that of the numbers.
         ends = self._texts_of(np.array([self.stamp.argmin(), self.stamp.argmax()]))
-        first, last = (_short(end) for end in ends)
+        first, last = (short(end) for end in ends)
         span = first if self.stamp.min() == self.stamp.max() else f"{first} to {last}"
         n, k = len(self), len(self.tickers)
         return f"Events({n:,} security-event{'s' * (n != 1)}, {k:,} ticker{'s' * (k != 1)}, {span})"
@@ -452,7 +444,7 @@ class Events:
         columns: dict[str, Any] = {
             "event_id": self.event_id,
             "ticker": self.ticker,
-            "timestamp": _stamp_texts(self.stamp, self.has_time, self.zone),
+            "timestamp": stamp_texts(self.stamp, self.has_time, self.zone),
         }
         if self.has_time.any():
             columns["tz"] = self.zone
@@ -584,8 +576,8 @@ class Events:
     def _local_days(self) -> DayArray:
         """Calendar date of each event in the zone in which it was stated."""
         local = np.array(self.stamp)
-        _add_offsets(local, self.zone)
-        return (local // _NS_PER_DAY).astype("datetime64[D]")
+        add_offsets(local, self.zone)
+        return (local // NS_PER_DAY).astype("datetime64[D]")
 
     def _resolve_dates(self, rows: IntArray, wanted: DayArray, days: DayArray, out: _Columns) -> None:
         """Fill ``out`` at ``rows``, the bare dates ``wanted``."""
@@ -649,7 +641,7 @@ class Events:
 
     def _texts_of(self, rows: IntArray) -> ObjectArray:
         """ISO 8601 text of the stamps of some rows."""
-        return _stamp_texts(self.stamp[rows], self.has_time[rows], self.zone[rows])
+        return stamp_texts(self.stamp[rows], self.has_time[rows], self.zone[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -680,437 +672,7 @@ class ResolvedEvents:
         return len(self.position)
 
 
-# --- columns of the input --------------------------------------------------------------------------------
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    """Cells of a CSV as text; blank lines stay, so that rows can be counted as lines."""
-    return pd.read_csv(
-        path,
-        dtype=str,
-        keep_default_na=False,
-        na_filter=False,
-        skip_blank_lines=False,
-        encoding="utf-8-sig",
-    )
-
-
-def _columns(df: pd.DataFrame) -> dict[str, int]:
-    """Place of each known column."""
-    headers = [str(name).strip() for name in df.columns]
-    found: dict[str, int] = {}
-    for name, aliases in _ALIASES.items():
-        # The proper name wins over its aliases, the exact spelling over other cases.
-        for candidates in (aliases[:1], aliases[1:]):
-            exact = [place for place, header in enumerate(headers) if header in candidates]
-            places = exact or [place for place, header in enumerate(headers) if header.lower() in candidates]
-            if len(places) > 1:
-                given = ", ".join(repr(headers[place]) for place in places)
-                raise InputError(f"Several columns could be {name!r}: {given}.", remedy=f"Name the right one {name!r}.")
-            if places:
-                found[name] = places[0]
-                break
-    missing = [name for name in ("ticker", "timestamp") if name not in found]
-    if missing:
-        raise InputError(
-            f"The event table lacks the column{'s' * (len(missing) > 1)} {' and '.join(map(repr, missing))}; "
-            f"it has {', '.join(map(repr, headers)) or 'none'}.",
-            remedy="Rename or add what is missing.",
-            missing=missing,
-            columns=headers,
-        )
-    return found
-
-
-def _tickers(column: pd.Series[Any], origin: _Origin) -> ObjectArray:
-    """Tickers as stripped text; numbers (permno) must be whole."""
-    if pd.api.types.is_float_dtype(column.dtype) and (column % 1 == 0).all():
-        column = column.astype(np.int64)
-    text = _stripped(column)
-    _check_tickers(text, origin)
-    return text
-
-
-def _stripped(column: pd.Series[Any]) -> ObjectArray:
-    """Column as text without blanks at either end; missing cells become empty."""
-    if not isinstance(column.dtype, pd.StringDtype):
-        column = column.astype(object).where(column.notna(), "").astype(str)
-    return column.fillna("").str.strip().to_numpy(dtype=object)
-
-
-def _texts(column: pd.Series[Any] | None) -> ObjectArray | None:
-    """Column as stripped text, None where blank; None for a column that is blank throughout."""
-    if column is None:
-        return None
-    text = _stripped(column)
-    blank = text == ""
-    if blank.all():
-        return None
-    text[blank] = None
-    return text
-
-
-def _ids(column: pd.Series[Any] | None, n: int, ticker: ObjectArray, origin: _Origin) -> IntArray | ObjectArray:
-    """Event identifiers: whole numbers where all of them are, otherwise as given."""
-    if column is None:
-        return np.arange(1, n + 1, dtype=np.int64)
-    text = _texts(column)
-    blank = np.ones(n, dtype=bool) if text is None else pd.isna(text)
-    if text is None or blank.any():
-        row = int(np.flatnonzero(blank)[0])
-        raise InputError(
-            f"The event_id of {ticker[row]}{origin.where(row)} is blank.",
-            remedy="Fill it, or drop the column and the events are numbered.",
-            ticker=ticker[row],
-        )
-    if pd.api.types.is_integer_dtype(column.dtype):
-        return np.asarray(column, dtype=np.int64)
-    number = pd.to_numeric(pd.Series(text), errors="coerce")
-    # "007" is a name and not the number 7.
-    if number.notna().all() and (number % 1 == 0).all() and (number.abs() < 2**53).all():
-        whole = number.astype(np.int64)
-        if pd.api.types.is_float_dtype(column.dtype) or (whole.astype(str).to_numpy(dtype=object) == text).all():
-            return np.asarray(whole, dtype=np.int64)
-    return text
-
-
-def _weights(column: pd.Series[Any], ticker: ObjectArray, origin: _Origin) -> FloatArray:
-    """Weights as numbers; what is none becomes NaN and is named by the check."""
-    weight = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    _check_weights(weight, ticker, origin, given=column)
-    return weight
-
-
-def _per_ticker(value: Any, ticker: ObjectArray, name: str) -> ObjectArray | None:
-    """One value for all, one per ticker in order, or a mapping from ticker."""
-    if value is None:
-        return None
-    if isinstance(value, Mapping):
-        missing = [item for item in ticker if item not in value]
-        if missing:
-            raise InputError(
-                f"The {name} mapping has no entry for {', '.join(missing)}.",
-                remedy=f"Give every ticker a {name}.",
-                tickers=missing,
-            )
-        value = [value[item] for item in ticker]
-    elif isinstance(value, str) or np.isscalar(value):
-        value = [value] * len(ticker)
-    filled = np.empty(len(value), dtype=object)
-    filled[:] = list(value)
-    if len(filled) != len(ticker):
-        raise InputError(f"{name} has {len(filled)} entries for {len(ticker)} tickers.")
-    return filled
-
-
-def _numeric_if_all(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Text column as numbers if every cell that is not blank is one, else unchanged."""
-    blank = column.str.strip() == ""
-    number = pd.to_numeric(column.where(~blank), errors="coerce")
-    return number if not blank.all() and (number.notna() | blank).all() else column
-
-
-# --- stamps and zones ------------------------------------------------------------------------------------
-
-
-def _zone_name(tz: str | tzinfo) -> str:
-    """Name under which pandas finds a zone again."""
-    name = tz.strip() if isinstance(tz, str) else str(getattr(tz, "key", None) or getattr(tz, "zone", None) or tz)
-    try:
-        pd.Timestamp(0, tz=name)
-    except (KeyError, ValueError, TypeError, OSError) as error:
-        from zoneinfo import available_timezones
-
-        near = difflib.get_close_matches(name.replace(" ", "_"), sorted(available_timezones()), n=3)
-        raise InputError(
-            f"Unknown time zone {name!r}.",
-            remedy=f"Use a name such as {', '.join(near) or 'America/New_York, Europe/London, UTC'}.",
-            tz=name,
-        ) from error
-    return name
-
-
-def _zones(
-    column: pd.Series[Any] | None, tz: str | tzinfo | None, ticker: ObjectArray, origin: _Origin
-) -> ObjectArray | None:
-    """Stated zone of each row: its own, else the common one; None where neither is given."""
-    common = None if tz is None else _zone_name(tz)
-    zone = _texts(column)
-    if zone is None:
-        return None if common is None else np.full(len(ticker), common, dtype=object)
-    codes, names = pd.factorize(zone)
-    known = []
-    for code, name in enumerate(names):
-        try:
-            known.append(_zone_name(name))
-        except InputError as error:
-            row = int(np.flatnonzero(codes == code)[0])
-            raise InputError(f"{ticker[row]}{origin.where(row)}: {error}", ticker=ticker[row], tz=name) from error
-    return np.array([*known, common], dtype=object)[codes]
-
-
-def _stamps(
-    column: pd.Series[Any], zone: ObjectArray | None, ticker: ObjectArray, origin: _Origin
-) -> tuple[IntArray, BoolArray, ObjectArray]:
-    """Stamp, has_time and zone of each row, shape (n,) each."""
-    n = len(column)
-    empty = column.isna().to_numpy(dtype=bool)
-    if empty.any():
-        raise _unreadable(int(np.flatnonzero(empty)[0]), "is missing", ticker, origin)
-    if isinstance(column.dtype, pd.DatetimeTZDtype):
-        stamp = _to_ns(pd.DatetimeIndex(column), np.arange(n), ticker, origin)
-        return stamp, np.ones(n, dtype=bool), _full(n, _zone_name(column.dtype.tz))
-    if pd.api.types.is_datetime64_dtype(column.dtype):
-        stamp = _to_ns(pd.DatetimeIndex(column), np.arange(n), ticker, origin)
-        own = _full(n, None)
-    else:
-        stamp, own = _parsed(column, ticker, origin)
-    has_offset = pd.notna(own)
-    has_time: BoolArray = has_offset | (stamp % _NS_PER_DAY != 0)
-    naive = has_time & ~has_offset
-    if zone is not None:
-        # A stamp's own offset decides; the zone's name is kept beside it where both agree.
-        _name_offsets(stamp, own, zone, np.flatnonzero(has_offset))
-        own = np.where(naive, zone, own)
-    lacking = naive & pd.isna(own)
-    if lacking.any():
-        row = int(np.flatnonzero(lacking)[0])
-        text = _text_of(column, row)
-        raise AlignmentError(
-            f"Stamp {text!r} of {ticker[row]}{origin.where(row)} has a time of day but no time zone.",
-            remedy="Pass tz, for instance tz='America/New_York', or write the offset ('-05:00'); "
-            "for a session give the date alone.",
-            ticker=ticker[row],
-            stamp=text,
-        )
-    _localize(stamp, own, np.flatnonzero(naive), ticker, origin)
-    return stamp, has_time, own
-
-
-def _full(n: int, value: object) -> ObjectArray:
-    return np.full(n, value, dtype=object)
-
-
-def _to_ns(index: pd.DatetimeIndex, rows: IntArray, ticker: ObjectArray, origin: _Origin) -> IntArray:
-    """Nanoseconds of the stamps of ``rows``; years that do not fit are refused by name."""
-    try:
-        return np.array(index.as_unit("ns").asi8)
-    except pd.errors.OutOfBoundsDatetime:
-        year = np.asarray(index.year)
-        at = int(np.flatnonzero((year < 1678) | (year > 2261))[0])
-        raise _unreadable(int(rows[at]), f"is {index[at]}, outside the years 1678–2261", ticker, origin) from None
-
-
-def _parsed(column: pd.Series[Any], ticker: ObjectArray, origin: _Origin) -> tuple[IntArray, ObjectArray]:
-    """Stamps of a column of text or Python objects: UTC where an own zone is known, naive otherwise."""
-    own = _full(len(column), None)
-    if pd.api.types.is_string_dtype(column.dtype) and column.dtype != object:
-        stamp = _parsed_text(column, own, np.arange(len(column)), ticker, origin)
-        return stamp, own
-    values = column.to_numpy(dtype=object)
-    stamp = np.zeros(len(column), dtype=np.int64)
-    textual = np.fromiter((isinstance(value, str | int) for value in values), dtype=bool, count=len(values))
-    rows = np.flatnonzero(textual)
-    if len(rows):
-        text = pd.Series([str(value) for value in values[rows]], dtype=str)
-        part = own[rows]
-        stamp[rows] = _parsed_text(text, part, rows, ticker, origin)
-        own[rows] = part
-    for row in np.flatnonzero(~textual):
-        stamp[row], own[row] = _parsed_object(values[row], int(row), ticker, origin)
-    return stamp, own
-
-
-def _parsed_text(
-    text: pd.Series[Any], own: ObjectArray, rows: IntArray, ticker: ObjectArray, origin: _Origin
-) -> IntArray:
-    """Stamps of ISO 8601 text; fills ``own`` with the offset's name where one is written."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    matched = pc.extract_regex(pa.array(text, type=pa.large_string(), from_pandas=True), pattern=_STAMP)
-    offset = pc.struct_field(matched, "offset").to_pandas().to_numpy(dtype=object)
-    parsed = pd.to_datetime(text.str.strip(), format="ISO8601", utc=True, errors="coerce")
-    bad = matched.is_null().to_numpy(zero_copy_only=False) | parsed.isna().to_numpy(dtype=bool)
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        raise _unreadable(int(rows[row]), f"is {text.iloc[row]!r}, no ISO 8601 date or time", ticker, origin)
-    codes, names = pd.factorize(offset)
-    zones = np.array([_offset_zone(name) for name in names], dtype=object)
-    own[:] = zones[codes]
-    return _to_ns(pd.DatetimeIndex(parsed), rows, ticker, origin)
-
-
-def _offset_zone(text: str) -> str | None:
-    """Zone name of an offset as written: ``Z``, ``-05``, ``-0500`` or ``-05:00``; None for none."""
-    if not text:
-        return None
-    if text == "Z":
-        return "UTC"
-    digits = text[1:].replace(":", "").ljust(4, "0")
-    sign = -1 if text[0] == "-" else 1
-    return str(timezone(sign * timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))))
-
-
-def _parsed_object(value: object, row: int, ticker: ObjectArray, origin: _Origin) -> tuple[int, str | None]:
-    """Stamp and zone of one date, datetime, Timestamp or datetime64."""
-    if not isinstance(value, date | np.datetime64):
-        raise _unreadable(row, f"is {value!r}, neither text, date nor time", ticker, origin)
-    try:
-        moment = pd.Timestamp(value).as_unit("ns")
-    except (pd.errors.OutOfBoundsDatetime, ValueError):
-        raise _unreadable(row, f"is {value!s}, outside the years 1678–2261", ticker, origin) from None
-    if moment.tz is None:
-        return moment.value, None
-    if isinstance(value, datetime) and not isinstance(value, pd.Timestamp):
-        there_and_back = value.astimezone(UTC).astimezone(value.tzinfo)
-        if there_and_back.replace(tzinfo=None, fold=0) != value.replace(tzinfo=None, fold=0):
-            raise _no_such_time(str(value.replace(tzinfo=None)), str(value.tzinfo), row, ticker, origin)
-    return moment.value, _zone_name(moment.tz)
-
-
-def _unreadable(row: int, what: str, ticker: ObjectArray, origin: _Origin) -> InputError:
-    name = ticker[row]
-    return InputError(
-        f"The timestamp of {name}{origin.where(row)} {what}.", remedy=_ISO_REMEDY, ticker=name, row=row + 1
-    )
-
-
-def _no_such_time(text: str, zone: str, row: int, ticker: ObjectArray, origin: _Origin) -> AlignmentError:
-    return AlignmentError(
-        f"Stamp '{text}' of {ticker[row]}{origin.where(row)} does not exist in {zone}: clocks skip it.",
-        remedy="Write the stamp with its offset, for instance '-05:00'.",
-        ticker=ticker[row],
-        stamp=text,
-        tz=zone,
-    )
-
-
-def _text_of(column: pd.Series[Any], row: int) -> str:
-    return str(column.iloc[row]).strip()
-
-
-def _offsets(stamp: IntArray, zone: str) -> IntArray:
-    """Nanoseconds by which a zone's clock is ahead of UTC at UTC moments (n,)."""
-    moments = pd.DatetimeIndex(stamp, tz="UTC")
-    return moments.tz_convert(zone).tz_localize(None).asi8 - stamp
-
-
-def _add_offsets(stamp: IntArray, zone: ObjectArray) -> None:
-    """Turn UTC stamps into local ones, in place; those without zone stay."""
-    codes, names = pd.factorize(zone)
-    for code, name in enumerate(names):
-        rows = slice(None) if len(names) == 1 and (codes >= 0).all() else np.flatnonzero(codes == code)
-        stamp[rows] += _offsets(stamp[rows], name)
-
-
-def _name_offsets(stamp: IntArray, own: ObjectArray, zone: ObjectArray, rows: IntArray) -> None:
-    """Replace a bare offset in ``own`` by the stated zone that has this offset at that moment."""
-    if not len(rows):
-        return
-    codes, names = pd.factorize(zone[rows])
-    for code, name in enumerate(names):
-        members = rows[codes == code]
-        offset = np.array(stamp[members])
-        _add_offsets(offset, own[members])
-        agree = offset - stamp[members] == _offsets(stamp[members], name)
-        own[members[agree]] = name
-
-
-def _localize(stamp: IntArray, zone: ObjectArray, rows: IntArray, ticker: ObjectArray, origin: _Origin) -> None:
-    """Turn naive stamps of ``rows`` into UTC ones, in place."""
-    codes, names = pd.factorize(zone[rows])
-    for code, name in enumerate(names):
-        members = rows[codes == code]
-        local = pd.DatetimeIndex(stamp[members].view("datetime64[ns]"))
-        moments = local.tz_localize(name, ambiguous="NaT", nonexistent="NaT")
-        lost = np.flatnonzero(moments.isna())
-        if len(lost):
-            at, row = local[lost[0]], int(members[lost[0]])
-            if pd.isna(at.tz_localize(name, ambiguous=True, nonexistent="NaT")):
-                raise _no_such_time(str(at), name, row, ticker, origin)
-            raise AlignmentError(
-                f"Stamp '{at}' of {ticker[row]}{origin.where(row)} is ambiguous: {name} has it twice.",
-                remedy="Write the stamp with its offset, for instance '-05:00'.",
-                ticker=ticker[row],
-                stamp=str(at),
-                tz=name,
-            )
-        stamp[members] = moments.as_unit("ns").asi8
-
-
-def _stamp_texts(stamp: IntArray, has_time: BoolArray, zone: ObjectArray) -> ObjectArray:
-    """ISO 8601 text of stamps: local time with offset, or the date alone."""
-    text = np.empty(len(stamp), dtype=object)
-    text[~has_time] = stamp[~has_time].view("datetime64[ns]").astype("datetime64[D]").astype(str)
-    rows = np.flatnonzero(has_time)
-    if len(rows):
-        moments = stamp[rows]
-        local = np.array(moments)
-        _add_offsets(local, zone[rows])
-        unit = "s" if not (local % 1_000_000_000).any() else "ns"
-        clock = np.datetime_as_string(local.view("datetime64[ns]"), unit=cast("Any", unit)).astype(object)
-        codes, offsets = pd.factorize(local - moments)
-        text[rows] = clock + np.array([_offset_text(int(offset)) for offset in offsets], dtype=object)[codes]
-    return text
-
-
-def _offset_text(offset: int) -> str:
-    minutes = abs(offset) // 60_000_000_000
-    return f"{'-' if offset < 0 else '+'}{minutes // 60:02d}:{minutes % 60:02d}"
-
-
-def _short(text: str) -> str:
-    """Stamp for a one-line summary: minutes, offset, a blank instead of ``T``."""
-    return f"{text[:10]} {text[11:16]}{text[-6:]}" if "T" in text else text
-
-
-# --- checks ----------------------------------------------------------------------------------------------
-
-
-def _check_tickers(ticker: ObjectArray, origin: _Origin) -> None:
-    if pd.api.types.infer_dtype(ticker, skipna=False) != "string":
-        row, odd = next((row, item) for row, item in enumerate(ticker) if not isinstance(item, str))
-        raise InputError(f"Ticker {odd!r}{origin.where(row)} is no text.", remedy="Give tickers as str.", row=row + 1)
-    blank = ticker == ""
-    if blank.any():
-        row = int(np.flatnonzero(blank)[0])
-        raise InputError(f"A ticker{origin.where(row)} is blank.", remedy="Fill it, or remove the row.", row=row + 1)
-
-
-def _check_ids(ids: IntArray | ObjectArray, origin: _Origin) -> None:
-    if ids.dtype == np.int64 and (ids[1:] > ids[:-1]).all():
-        return
-    repeated = pd.Series(ids).duplicated().to_numpy()
-    if repeated.any():
-        row = int(np.flatnonzero(repeated)[0])
-        first = int(np.flatnonzero(ids == ids[row])[0])
-        raise InputError(
-            f"event_id {ids[row]!s} is used twice{origin.pair(first, row)}.",
-            remedy="Give every event its own identifier, or none (concat: renumber=True).",
-            event_id=ids[row],
-        )
-
-
-def _check_weights(
-    weight: FloatArray | None, ticker: ObjectArray, origin: _Origin, given: pd.Series[Any] | None = None
-) -> None:
-    if weight is None:
-        return
-    bad = ~(np.isfinite(weight) & (weight > 0))
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        value = weight[row] if given is None else given.iloc[row]
-        shown = repr(value) if isinstance(value, str) else str(value)
-        raise InputError(
-            f"The weight of {ticker[row]}{origin.where(row)} is {shown}; expected a positive number.",
-            remedy="Correct it, or leave the event out.",
-            ticker=ticker[row],
-            weight=value,
-        )
-
-
-def _check_duplicates(events: Events, origin: _Origin) -> None:
+def _check_duplicates(events: Events, origin: Origin) -> None:
     """Refuse one ticker twice at one stamp."""
     pair = _first_repeat(events.ticker, events.stamp, events.has_time)
     if pair is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -37,23 +37,6 @@ CROSS_CORRELATED = "Abnormal returns of securities on one date are cross-correla
 SESSIONS = "trading sessions relative to the event"
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    tau: int
-    text: str
-    event: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    """A line's end and the label that belongs to it."""
-
-    tau: int
-    value: float
-    text: str
-    colour: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +120,8 @@ class Plotter:
             ends = []
             for at, (name, path) in enumerate(paths.items()):
                 colour = _style.PALETTE[at % len(_style.PALETTE)]
-                _draw_path(axes, path, colour, name, band=banded, alpha=0.11 if by_group else 0.18, at=at)
-                if by_group and (end := _end(path["caar"], f"{name} ({_counts([path])})", colour)) is not None:
+                _draw_path(axes, path, colour, name, band=banded, alpha=0.09 if by_group else 0.18, at=at)
+                if by_group and (end := _style.line_end(path["caar"], f"{name} ({_counts([path])})", colour)) is not None:
                     ends.append(end)
             axes.axhline(0, color="#666666", linewidth=0.8, zorder=1.5)
             first = next(iter(paths.values()))
@@ -193,7 +176,6 @@ class Plotter:
         rows = -(-len(paths) // columns)
         whole = paths["All security-events"]
         window = Window(int(whole.index[0]), int(whole.index[-1]))
-        shown = [item for item in marks if item.tau in window]
         with _style.context():
             figure = _style.new_figure(max(2.6 * columns + 0.5, 4.6), 2.1 * rows + 1.5)
             grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
@@ -221,22 +203,20 @@ class Plotter:
                     loc="left", fontsize=_style.BODY, fontweight="bold", fontfamily=_style.FAMILY,
                     color=_style.darkened(colour), pad=4,
                 )  # fmt: skip
-            subtitle = _band_meaning(paths.values(), level) + "; grey: the other groups"
+            shown = [item for item in marks if item.tau in window]
+            subtitle = f"{_band_meaning(paths.values(), level)}; grey: the other groups"
+            subtitle += "; solid vertical line: event session" if 0 in window else ""
+            placed, _ = _style.strip(flat[0], shown, short=True)
+            subtitle += f"\n{key}" if (key := _style.key(placed)) else ""
             title = f"Cumulative average abnormal return by group, from session {_tau(window.start)}"
-            key = "; ".join(f"{k} {item.text}" for k, item in enumerate(_confounders(shown), 1))
-            _figure_header(figure, title, f"{subtitle}\nDashed: {key}" if key else subtitle)
-            figure.supxlabel(self._session_label(), fontsize=_style.BODY, fontfamily=_style.FAMILY, color="#1A1A1A")
-            figure.supylabel(
-                "cumulative average abnormal return (%)",
-                fontsize=_style.BODY, fontfamily=_style.FAMILY, color="#1A1A1A",
-            )  # fmt: skip
-            _style.footer(figure, self.note())
+            y_label = "cumulative average abnormal return (%)"
+            _style.frame(figure, title, subtitle, self._session_label(), y_label, self.note())
             _style.settle(flat[0])
-            numbered = _numbered(shown)
-            _, points = _strip(flat[0], numbered)
+            placed, points = _style.strip(flat[0], shown, short=True)
             _style.headroom(flat[0], points)
-            for axes in flat[: len(paths)]:
-                _draw_marks(axes, numbered, 0.0)
+            for at, axes in enumerate(flat[: len(paths)]):
+                self._time_ticks(axes, window, _style.size_points(axes)[0], show=at + columns >= len(paths))
+                _style.draw_marks(axes, placed, 0.0)
             _style.settle(flat[0])
         return figure
 
@@ -293,7 +273,7 @@ class Plotter:
                     cars.columns, row, color=colour, linewidth=width, label=str(name), alpha=0.9,
                     marker="o", markersize=2 if len(cars) <= MAX_LABELS else 1,
                 )  # fmt: skip
-                if at in labelled and (end := _end(row, str(name), colour)) is not None:
+                if at in labelled and (end := _style.line_end(row, str(name), colour)) is not None:
                     ends.append(end)
             axes.axhline(0, color="#666666", linewidth=0.8, zorder=1.5)
             about = f"{len(cars)} security-event{'s' if len(cars) > 1 else ''}"
@@ -361,7 +341,7 @@ class Plotter:
         if sort is not False:
             frame = frame.sort_values("car", ascending=False, kind="stable", na_position="last")
         blocks = sort is True and bool(res.groups)
-        rows = _Rows.of(frame, res.groups if blocks else None)
+        rows = _style.Rows.of(frame, res.groups if blocks else None)
         table, colours = rows.frame, self._colours()
         colour = [colours[name] for name in table["group"]] if res.groups else [colours[None]] * len(table)
         with _style.context():
@@ -380,7 +360,7 @@ class Plotter:
             shown = _percent_level(level)
             about = f"{len(table)} security-event{'s' if len(table) > 1 else ''}; bars: {shown} interval; "
             about += "filled marker: the interval excludes zero, hollow: it does not"
-            inside = [f"{item.text} (session {_tau(item.tau)})" for item in _confounders(marks) if item.tau in window]
+            inside = [f"{item.text} (session {_tau(item.tau)})" for item in _style.confounders(marks) if item.tau in window]
             about += f"\nThe window contains: {'; '.join(inside)}" if inside else ""
             title = f"Cumulative abnormal return, sessions {_span(window)}"
             keys = (
@@ -392,9 +372,7 @@ class Plotter:
             self._compose_rows(axes, own, rows, title, about, shown, keys, colours)
         return axes
 
-    def heatmap(
-        self, *, standardized: bool = False, mark: Marks | None = None, ax: Axes | None = None
-    ) -> Axes:
+    def heatmap(self, *, standardized: bool = False, mark: Marks | None = None, ax: Axes | None = None) -> Axes:
         """Abnormal return of each security-event (row) and session (column) as colour.
 
         The scale is symmetric about zero and ends at the 98th percentile of the absolute values; arrows on the colour
@@ -428,7 +406,7 @@ class Plotter:
         frame = pd.DataFrame({"name": self._names(res)})
         if res.groups:
             frame["group"] = res.events["group"].to_numpy()
-        rows = _Rows.of(frame, res.groups or None)
+        rows = _style.Rows.of(frame, res.groups or None)
         cells = values.to_numpy()[rows.frame.index.to_numpy()]
         numbers = cells.size <= MAX_NUMBERS and len(window) <= 25
         with _style.context():
@@ -526,7 +504,7 @@ class Plotter:
         order = [int(at) for at in np.argsort(last, kind="stable") if not np.isnan(last[at])]
         return {*order[:5], *order[-5:]}
 
-    def _marks(self, mark: Marks | None) -> list[_Mark]:
+    def _marks(self, mark: Marks | None) -> list[Mark]:
         """The event session and the sessions asked for."""
         event, found = self.results.fit.index.event, []
         for key, text in (mark or {}).items():
@@ -537,11 +515,11 @@ class Plotter:
                     remedy="Mark sessions of the event window.",
                     tau=tau,
                 )
-            found.append(_Mark(tau, str(text)))
+            found.append(_style.Mark(tau, str(text)))
         if 0 in event:
             labels = self.results.events.get("label")
             label = str(labels.iloc[0]) if labels is not None and labels.nunique(dropna=False) == 1 else ""
-            found.append(_Mark(0, label if 0 < len(label) <= 32 else "event", event=True))
+            found.append(_style.Mark(0, label if 0 < len(label) <= 32 else "event", event=True))
         return found
 
     def _tau_of(self, key: object) -> int:
@@ -590,14 +568,14 @@ class Plotter:
         window: Window,
         title: str,
         subtitle: str,
-        marks: Sequence[_Mark],
-        ends: Sequence[_End],
+        marks: Sequence[Mark],
+        ends: Sequence[LineEnd],
         keys: Sequence[Any] = (),
     ) -> None:
         """Words around a chart over time, each measured and placed where nothing else is."""
         from eventstudy import _style
 
-        shown = [item for item in marks if item.tau in window]
+        here = [item for item in marks if item.tau in window]
         pad = 0.5 if len(window) > 1 else 1.0
         axes.set_xlim(window.start - pad, window.end + (pad if not ends else 0.15))
         _style.percent_axis(axes, "y")
@@ -607,24 +585,26 @@ class Plotter:
             _style.footer(axes.get_figure(root=True), self.note())
         _style.settle(axes)
         if ends:
-            _style.room_right(axes, max(_style.text_width(end.text) for end in ends) + 24)
-        shown, points = _strip(axes, shown)
-        if key := _key(shown):
+            _style.room_right(axes, max(_style.text_width(end.text) for end in ends) + 20)
+            low, high = axes.get_xlim()
+            axes.xaxis.label.set_x(((window.start + window.end) / 2 - low) / (high - low))
+        shown, points = _style.strip(axes, here)
+        if key := _style.key(shown):
             subtitle += f"\n{key}"
         _style.header(axes, title, subtitle)
         _style.settle(axes)
         self._time_ticks(axes, window, _style.at_points(axes, window.end) - _style.at_points(axes, window.start))
-        legend = _legend(axes, keys)
+        legend = _style.legend(axes, keys)
         _style.headroom(axes, points + legend)
-        _draw_marks(axes, shown, legend)
-        _draw_ends(axes, ends, points + legend)
+        _style.draw_marks(axes, shown, legend)
+        _style.draw_ends(axes, ends, points + legend)
         _style.settle(axes)
 
     def _compose_rows(
         self,
         axes: Axes,
         own: bool,
-        rows: _Rows,
+        rows: Rows,
         title: str,
         subtitle: str,
         level: str,
@@ -644,7 +624,7 @@ class Plotter:
             f"missing ({missing} of the returns)" if np.isnan(car) else shown
             for car, shown, missing in zip(table["car"], value, table["n_missing"], strict=True)
         ]
-        heads = ("CAR", f"{level} interval")
+        heads = ("CAR", f"{level} interval (%)")
         if own:
             _style.footer(axes.get_figure(root=True), self.note())
         axes.set_yticks(rows.y, table["name"])
@@ -664,6 +644,7 @@ class Plotter:
         axes.spines["bottom"].set_bounds(low, high)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
+        axes.xaxis.label.set_x(0.5 * (high - low) / (inner[1] - inner[0]))
         strong = _style.ink(axes)
         common: dict[str, Any] = {
             "xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center",
@@ -678,8 +659,8 @@ class Plotter:
                 value[at], (1, rows.y[at]), (0 if missing else -wide - 10, 0), ha="right",
                 color="#555555" if missing else "#1A1A1A", **common,
             )  # fmt: skip
-        _draw_heads(axes, rows, {name: _style.darkened(colours[name]) for name in rows.heads}, strong.strong)
-        legend = _legend(axes, keys)
+        _style.draw_heads(axes, rows, {name: _style.darkened(colours[name]) for name in rows.heads}, strong.strong)
+        legend = _style.legend(axes, keys)
         _style.headroom(axes, legend)
         _style.settle(axes)
 
@@ -687,11 +668,11 @@ class Plotter:
         self,
         axes: Axes,
         own: bool,
-        rows: _Rows,
+        rows: Rows,
         cells: FloatArray,
         title: str,
         unit: str,
-        marks: Sequence[_Mark],
+        marks: Sequence[Mark],
         numbers: bool,
         standardized: bool,
     ) -> None:
@@ -714,8 +695,8 @@ class Plotter:
         subtitle += f"; numbers in {unit}" if numbers else ""
         subtitle += "; grey: no return" if np.isnan(cells).any() else ""
         subtitle += "; outlined: event session" if any(item.event for item in marks) else ""
-        placed, points = _strip(axes, marks)
-        if key := _key(placed):
+        placed, points = _style.strip(axes, marks)
+        if key := _style.key(placed):
             subtitle += f"\n{key}"
         _style.header(axes, title, subtitle)
         _style.settle(axes)
@@ -723,10 +704,10 @@ class Plotter:
         self._time_ticks(axes, window, _style.size_points(axes)[0])
         axes.tick_params(axis="x", which="minor", length=0)
         _style.headroom(axes, points)
-        _draw_marks(axes, placed, 0.0, cells=True)
+        _style.draw_marks(axes, placed, 0.0, cells=True)
         if numbers:
             _draw_numbers(axes, rows, cells, window, shown)
-        _draw_heads(axes, rows, dict.fromkeys(rows.heads, "#1A1A1A"), "#1A1A1A")
+        _style.draw_heads(axes, rows, dict.fromkeys(rows.heads, "#1A1A1A"), "#1A1A1A")
         _style.settle(axes)
 
 
@@ -783,43 +764,6 @@ def save(figure: Axes | Figure, path: str | Path, *, dpi: float = 200) -> Path:
 # -- rows of a chart -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """Rows of a chart from top to bottom: security-events, with a row of its own for the head of each group."""
-
-    frame: pd.DataFrame
-    y: list[int]
-    heads: dict[str, int]
-    count: int
-
-    @classmethod
-    def of(cls, frame: pd.DataFrame, groups: Sequence[str] | None) -> _Rows:
-        if groups is None:
-            return cls(frame, list(range(len(frame))), {}, len(frame))
-        parts, y, heads, at = [], [], {}, 0
-        for name in groups:
-            part = frame[frame["group"] == name]
-            heads[name] = at
-            y += list(range(at + 1, at + 1 + len(part)))
-            at += 1 + len(part)
-            parts.append(part)
-        return cls(pd.concat(parts), y, heads, at)
-
-    def blocks(self) -> list[tuple[int, int]]:
-        """First and past-the-last position in ``frame`` of each run of rows without a head between them."""
-        cuts = [at for at in range(1, len(self.y)) if self.y[at] != self.y[at - 1] + 1]
-        edges = [0, *cuts, len(self.y)]
-        return list(zip(edges[:-1], edges[1:], strict=True))
-
-    def thin(self, axes: Axes, height: float) -> int:
-        """Label every k-th row where rows are closer than type is high; return k."""
-        low, high = axes.get_ylim()
-        skip = max(1, int(np.ceil(9.5 / (height / abs(high - low)))))
-        if skip > 1:
-            axes.set_yticks(self.y[::skip], self.frame["name"].iloc[::skip])
-        return skip
-
-
 # -- drawing -------------------------------------------------------------------------------------------------------
 
 
@@ -842,7 +786,7 @@ def _draw_path(axes: Axes, path: pd.DataFrame, colour: str, name: str, *, band: 
         )  # fmt: skip
 
 
-def _draw_cells(axes: Axes, rows: _Rows, cells: FloatArray, window: Window) -> tuple[Any, float]:
+def _draw_cells(axes: Axes, rows: Rows, cells: FloatArray, window: Window) -> tuple[Any, float]:
     """One mesh per block of rows on one scale; the last mesh, and the end of the scale."""
     import matplotlib
     from matplotlib.colors import Normalize
@@ -888,171 +832,18 @@ def _colour_bar(axes: Axes, mesh: Any, cells: FloatArray, limit: float, label: s
     bar.set_label(label, fontsize=_style.SMALL, fontfamily=_style.FAMILY, color=colours.strong)
 
 
-def _draw_numbers(axes: Axes, rows: _Rows, cells: FloatArray, window: Window, shown: Sequence[str]) -> None:
+def _draw_numbers(axes: Axes, rows: Rows, cells: FloatArray, window: Window, shown: Sequence[str]) -> None:
     from eventstudy import _style
 
     mesh = axes.collections[-1]
     colours = mesh.cmap(mesh.norm(np.ma.masked_invalid(cells)))
     for at, text in enumerate(shown):
         row, column = divmod(at, cells.shape[1])
-        dark = _style.luminance(colours[row, column, :3]) < 0.3
+        dark = _style.luminance(colours[row, column, :3]) < 0.19
         axes.text(
             window.start + column, rows.y[row], text, ha="center", va="center", fontsize=_style.SMALL,
             fontfamily=_style.FAMILY, color="white" if dark else "#1A1A1A",
         )  # fmt: skip
-
-
-def _draw_heads(axes: Axes, rows: _Rows, colours: Mapping[str, str], line: str) -> None:
-    """Name of each group in its own row, under a thin separator."""
-    from eventstudy import _style
-
-    for name, at in rows.heads.items():
-        if at:
-            axes.axhline(at - 0.5, color=_style.QUIET, linewidth=0.6, zorder=1.2)
-        axes.annotate(
-            name, (0, at), (0, 0), xycoords=("axes fraction", "data"), textcoords="offset points", ha="left",
-            va="center", fontsize=_style.SMALL, fontfamily=_style.FAMILY, fontweight="bold", color=colours[name],
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6}, zorder=5,
-        )  # fmt: skip
-
-
-def _end(path: pd.Series, text: str, colour: str) -> _End | None:
-    """Last valid point of a line."""
-    there = path.dropna()
-    return None if there.empty else _End(int(there.index[-1]), float(there.iloc[-1]), text, colour)
-
-
-def _draw_ends(axes: Axes, ends: Sequence[_End], used: float) -> None:
-    """Labels in a column right of the lines, as near to their ends as they can be without touching."""
-    from eventstudy import _style
-
-    if not ends:
-        return
-    (width, height), (low, high) = _style.size_points(axes), axes.get_ylim()
-    scale = (high - low) / height
-    right, gap = axes.get_xlim()[1], _style.SMALL * 1.3
-    column = right - (max(_style.text_width(end.text) for end in ends) + 2) * (right - axes.get_xlim()[0]) / width
-    at = _style.spread([(end.value - low) / scale for end in ends], gap, gap / 2, height - used - gap / 2)
-    for end, y in zip(ends, at, strict=True):
-        axes.annotate(
-            end.text, (end.tau, end.value), (column, low + y * scale), textcoords="data", ha="left", va="center",
-            fontsize=_style.SMALL, fontfamily=_style.FAMILY, color=_style.darkened(end.colour), zorder=4,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},
-            arrowprops={
-                "arrowstyle": "-", "color": end.colour, "linewidth": 0.6, "alpha": 0.8, "shrinkA": 0.0, "shrinkB": 3.0,
-                "relpos": (0.0, 0.5),
-            },
-        )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """A mark with the text that stands at its line and where."""
-
-    mark: _Mark
-    text: str
-    row: int
-    side: Literal["left", "right"]
-    numbered: bool
-
-
-def _confounders(marks: Sequence[_Mark]) -> list[_Mark]:
-    return [item for item in marks if not item.event]
-
-
-def _numbered(marks: Sequence[_Mark]) -> list[_Mark]:
-    count = 0
-    out = []
-    for item in marks:
-        count += not item.event
-        out.append(_Mark(item.tau, "" if item.event else str(count), item.event))
-    return out
-
-
-def _strip(axes: Axes, marks: Sequence[Any]) -> tuple[list[_Shown], float]:
-    """Where the texts of the marks go: in full if they fit over the data, as numbers if not; and the points used."""
-    from eventstudy import _style
-
-    if not marks:
-        return [], 0.0
-    width = _style.size_points(axes)[0]
-    at = [_style.at_points(axes, item.tau) for item in marks]
-    for texts, rows, short in (
-        ([item.text for item in marks], 4, False),
-        ([item.text for item in _numbered(marks)], 6, True),
-    ):
-        placed = _style.place(at, [_style.text_width(text) for text in texts], width, rows)
-        if placed is not None:
-            break
-    else:
-        placed = [_style.Placed(0, "right")] * len(marks)
-    shown = [
-        _Shown(item, text, spot.row, spot.side, short)
-        for item, text, spot in zip(marks, texts, placed, strict=True)
-    ]
-    return shown, (1 + max(spot.row for spot in placed)) * _style.ROW + 4
-
-
-def _key(shown: Sequence[_Shown]) -> str:
-    """Meaning of numbered marks."""
-    named = [f"{item.text} {item.mark.text}" for item in shown if item.numbered and not item.mark.event]
-    return f"Dashed: {'; '.join(named)}" if named else ""
-
-
-def _draw_marks(axes: Axes, shown: Sequence[Any], above: float, *, cells: bool = False) -> None:
-    """Vertical lines with their texts in the strip over the data; ``above`` points of the axes are taken."""
-    from eventstudy import _style
-
-    if shown and isinstance(shown[0], _Mark):
-        shown, _ = _strip(axes, shown)
-    if not shown:
-        return
-    height = _style.size_points(axes)[1]
-    rows = 1 + max(item.row for item in shown)
-    base = height - above - rows * _style.ROW
-    for item in shown:
-        y = base + (item.row + 0.5) * _style.ROW
-        axes.axvline(
-            item.mark.tau, ymin=(base - 4) / height if cells else 0.0, ymax=(y + _style.ROW * 0.4) / height,
-            color="#1A1A1A" if item.mark.event else "#666666", linewidth=1.0 if item.mark.event else 0.8,
-            linestyle="-" if item.mark.event else (0, (4, 3)), zorder=1.6, label="_mark",
-        )  # fmt: skip
-        axes.annotate(
-            item.text, (item.mark.tau, y / height), (3 if item.side == "right" else -3, 0),
-            xycoords=("data", "axes fraction"), textcoords="offset points", va="center",
-            ha="left" if item.side == "right" else "right", fontsize=_style.SMALL, fontfamily=_style.FAMILY,
-            color="#1A1A1A", bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4}, zorder=4,
-        )  # fmt: skip
-
-
-def _legend(axes: Axes, keys: Sequence[Any]) -> float:
-    """Names of the groups in rows at the top of the axes, over the data; the points they take."""
-    from eventstudy import _style
-
-    if not keys:
-        return 0.0
-    width = _style.size_points(axes)[0]
-    entry = max(_style.text_width(key.get_label()) for key in keys) + 36
-    columns = max(1, min(len(keys), int(width / entry)))
-    lines = -(-len(keys) // columns)
-    axes.legend(
-        handles=list(keys), loc="upper left", bbox_to_anchor=(0, 1), ncols=columns, frameon=False, borderaxespad=0,
-        borderpad=0.1, handlelength=1.4, columnspacing=1.4, labelspacing=0.35,
-        prop={"family": _style.FAMILY, "size": _style.SMALL}, labelcolor="#1A1A1A",
-    )  # fmt: skip
-    return lines * _style.ROW * 1.15 + 5
-
-
-def _figure_header(figure: Figure, title: str, subtitle: str) -> None:
-    """Title and subtitle of a figure of several panels, in the room that the layout leaves for them."""
-    from eventstudy import _style
-
-    width = float(figure.get_size_inches()[0]) * 72 - 16
-    head = _style.wrapped(title, width, _style.TITLE, bold=True)
-    figure.suptitle(
-        f"{head}\n{_style.wrapped(subtitle, width, _style.SMALL)}", x=8 / (width + 16), ha="left",
-        fontsize=_style.TITLE, fontfamily=_style.FAMILY, fontweight="bold", color="#1A1A1A",
-    )  # fmt: skip
 
 
 # -- words ---------------------------------------------------------------------------------------------------------
@@ -1087,6 +878,3 @@ def _band_meaning(paths: Any, level: float) -> str:
         return "no band: a standard error cannot be computed"
     sources = list(dict.fromkeys(name for path in found for name in path["std_error_from"]))
     return f"band: pointwise {_percent_level(level)} interval, {' or '.join(sources)} standard error"
-
-
-_Formatter: TypeAlias = Callable[[float], str]

@@ -238,6 +238,8 @@ class PriceCache:
         DataSourceError
             The directory cannot be written; the previous entry is still there.
         """
+        if not symbol or not symbol.isprintable():
+            raise InputError(f"{symbol!r} is not a symbol.", remedy="Use printable characters.", symbol=symbol)
         if bars.frame.empty:
             raise InputError(f"{symbol}: no rows to store.", remedy="Fetch a range with prices.", symbol=symbol)
         content = _parquet(bars.frame)

@@ -176,16 +176,14 @@ def _tickers(tickers: str | Sequence[str]) -> list[str]:
     if not names:
         raise InputError("no tickers given.", remedy='Name at least one, such as ["MSFT"].')
     for name in names:
-        if not isinstance(name, str) or not name.strip():
+        if not isinstance(name, str) or not name.strip() or not name.isprintable():
             raise InputError(
-                f"{name!r} is not a ticker; expected a non-empty string.", remedy='Write it as "MSFT".'
+                f"{name!r} is not a ticker; expected a printable, non-empty string.", remedy='Write it as "MSFT".'
             )
     names = [name.strip() for name in names]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise InputError(
-            f"{', '.join(twice)} given more than once.", remedy="Name each ticker once.", tickers=twice
-        )
+        raise InputError(f"{', '.join(twice)} given more than once.", remedy="Name each ticker once.", tickers=twice)
     return names
 
 
@@ -252,7 +250,7 @@ def _assemble(
             remedy="Ask for dates that the source covers, or leave the ticker out.",
             tickers=list(absent),
         )
-    wide = pd.concat(columns, axis=1, sort=True).astype(np.float64)
+    wide = pd.concat(columns, axis=1, sort=True).astype(np.float64).copy()  # one block of memory
     prices = Prices(wide.rename_axis(index="date", columns=None))
     prices._sources = pd.DataFrame(
         {

@@ -186,9 +186,7 @@ class FileProvider(FrameProvider):
 
     def _bars(self, frame: pd.DataFrame, basis: Basis) -> Bars:
         _, checksum, written = self._load()
-        return Bars(
-            frame, basis, currency=self._currency, sha256=checksum, fetched_at=written, note=self._where
-        )
+        return Bars(frame, basis, currency=self._currency, sha256=checksum, fetched_at=written, note=self._where)
 
     def _load(self) -> tuple[pd.DataFrame, str, str]:
         if self._loaded is None:
@@ -296,14 +294,12 @@ def _with_dates(frame: pd.DataFrame, where: str) -> pd.DataFrame:
             remedy="Give at least one date and one ticker.",
         )
     names = {c: _canonical(c) for c in frame.columns}
-    long = {"ticker", "date"} <= set(names.values()) or (
-        "ticker" in names.values() and frame.index.name is not None
-    )
+    long = {"ticker", "date"} <= set(names.values()) or ("ticker" in names.values() and frame.index.name is not None)
     table = frame.rename(columns=names) if long else frame.copy(deep=False)
     if "date" in table.columns and long:
         table.insert(0, "date", table.pop("date"))
     elif isinstance(frame.index, pd.DatetimeIndex | pd.PeriodIndex) or _canonical(frame.index.name) == "date":
-        table = table.reset_index(names="date")
+        table = table.copy().reset_index(names="date")  # a deep copy is one block: no fragmentation warning
     twice = table.columns[table.columns.duplicated()]
     if len(twice):
         raise InputError(f"{where}: column {twice[0]!r} occurs more than once.", remedy="Keep one of them.")

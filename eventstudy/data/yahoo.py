@@ -131,6 +131,7 @@ class YahooProvider:
         self._sleep, self._jitter, self._clock = sleep, jitter, clock
         self._seen = _Seen()
         self._session: Any = None
+        self._reached = False  # whether Yahoo has ever answered this provider
 
     def fetch(
         self, symbols: Sequence[str], start: date | None, end: date | None, interval: str = "1d"
@@ -240,6 +241,7 @@ class YahooProvider:
             meta = {key: ticker.history_metadata.get(key) for key in _META}
         except Exception as exc:  # yfinance raises whatever its parsing stumbles over
             raise self._failure(symbol, exc) from exc
+        self._reached = True
         bars = _as_bars(frame, meta, now)
         if bars is None:
             raise _Failed(f"no prices from {start or 'the beginning'} to {end or 'today'}", again=False)
@@ -265,6 +267,8 @@ class YahooProvider:
             )
         if isinstance(exc, json.JSONDecodeError) or kind == "YFDataException":
             return _Failed("an answer that cannot be read", again=True)
+        if kind in {"DNSError", "ProxyError"} and not self._reached:
+            return _Failed(f"no network ({kind}: Yahoo's server or the proxy is not found)", again=False, limited=True)
         if status is None and isinstance(exc, OSError):
             late = "timeout" in kind.lower() or "timed out" in str(exc).lower()
             return _Failed("no answer in time" if late else f"connection failed ({kind})", again=True)

@@ -32,7 +32,6 @@ HOSTILE = [
     ".",
     "a\\b",
     "CON",
-    "\ud800",
     "NA",
     "ü€",
     "x" * 300,
@@ -180,6 +179,9 @@ def test_a_missing_symbol_and_an_empty_series(cache) -> None:
         cache.read("p", "A")
     assert cache.verify().empty
     assert cache.clear() == 0
+    for symbol in ("", "\ud800", "A\n"):
+        with pytest.raises(InputError, match="not a symbol"):
+            cache.write("p", symbol, bars_of(1.0))
     with pytest.raises(InputError, match="no rows to store"):
         cache.write("p", "A", bars_of())
 

@@ -109,6 +109,8 @@ def test_a_reversed_range_is_refused() -> None:
         (["A", " A "], "A given more than once"),
         ([1], "1 is not a ticker"),
         (["A", ""], "'' is not a ticker"),
+        (["A\n\x00"], "is not a ticker"),
+        (["\ud800"], "is not a ticker"),
         ([None], "None is not a ticker"),
     ],
 )
@@ -156,7 +158,7 @@ def test_a_users_own_provider() -> None:
 
 def test_bars_of_the_wrong_form_are_refused() -> None:
     index = pd.DatetimeIndex(["2025-01-06", "2025-01-07"])
-    with pytest.raises(InputError, match="'close . dividends' need the column 'dividends'; they have close"):
+    with pytest.raises(InputError, match=r"'close . dividends' need the column 'dividends'; they have close"):
         Bars(pd.DataFrame({"close": [1.0, 2.0]}, index), "close + dividends")
     for wrong in (index.tz_localize("UTC"), index + pd.Timedelta("16h"), pd.Index([1, 2])):
         with pytest.raises(InputError, match="naive midnights"):

@@ -291,6 +291,16 @@ def test_yfinances_own_settings_are_put_back(yahoo, make_provider, closes) -> No
     assert yfinance.config.debug.hide_exceptions is before
 
 
+def test_without_a_network_it_says_so_at_once(yahoo, make_provider, slept, tmp_path) -> None:
+    import yfinance
+
+    # A label of 64 characters is no host name: it fails in this process, before any look-up.
+    yfinance.config.network.proxy = f"http://{'a' * 64}.invalid:9"
+    with pytest.raises(DataSourceError, match="A: no network"):
+        load_prices("A", *DAYS, source=make_provider(), cache=tmp_path)
+    assert slept == []
+
+
 @pytest.mark.parametrize("wrong", [{"retries": -1}, {"timeout": 0}, {"workers": 0}])
 def test_wrong_settings_are_refused(make_provider, wrong) -> None:
     with pytest.raises(InputError, match="expected retries"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import eventstudy as es
@@ -154,14 +155,14 @@ def test_same_security_twice():
     z = np.random.default_rng(28).normal(size=200)
     rows = np.stack([z[:120], z[20:140]])
     expected = pooled([_series(rows[0], 0), _series(rows[1], 20)])
-    found = estimation_summary(lambda part: rows[part], np.array([200, 220]), 120)
+    found = estimation_summary(
+        lambda part: rows[part], position=np.array([200, 220]), security=np.array([0, 0]), n_sessions=120
+    )
     assert found.mean_correlation == pytest.approx(expected, rel=1e-12)
     assert found.mean_correlation > 0.9
 
 
 def _series(values, start):
-    import pandas as pd
-
     return pd.Series(values, index=range(start, start + len(values)))
 
 
@@ -172,9 +173,10 @@ def test_chunks_of_events_do_not_matter(monkeypatch):
     rows = rng.normal(size=(40, 120)) + rng.normal(size=120)
     rows[rng.random(rows.shape) < 0.1] = np.nan
     position = rng.integers(200, 230, 40)
-    whole = estimation_summary(lambda part: rows[part], position, 120)
+    where = {"position": position, "security": np.arange(40), "n_sessions": 120}
+    whole = estimation_summary(lambda part: rows[part], **where)
     monkeypatch.setattr(dependence, "_CHUNK", 7)
-    parts = estimation_summary(lambda part: rows[part], position, 120)
+    parts = estimation_summary(lambda part: rows[part], **where)
     assert parts.mean_correlation == pytest.approx(whole.mean_correlation, rel=1e-12)
     np.testing.assert_allclose(parts.portfolio, whole.portfolio, rtol=1e-12)
 

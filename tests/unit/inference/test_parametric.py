@@ -10,7 +10,8 @@ import statsmodels.api as sm
 from scipy import stats
 
 import eventstudy as es
-from eventstudy.inference import TESTS, TestSample, run_tests, tests_frame
+from eventstudy import inference
+from eventstudy.inference import TESTS, TestSample, run_tests
 from eventstudy.inference.parametric import adjusted_for_correlation, mean_standard_error
 
 PARAMETRIC = ["csect_t", "time_series_t", "patell_z", "bmp_t", "bmp_t_adj"]
@@ -221,7 +222,7 @@ def test_order_under_clustering():
 
 def test_frame_of_results():
     results = run_tests(sample([0.03]), clustered=False)
-    frame = tests_frame(results)
+    frame = inference.tests_frame(results)  # not imported by name: pytest would take it for a test
     assert frame.index.name == "test"
     assert frame.columns[:4].tolist() == ["statistic", "p_value", "df", "n"]
     assert "two events" in frame.loc["csect_t", "reason"]
