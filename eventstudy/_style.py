@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import bisect
 import io
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,16 +17,19 @@ from typing import Any, Literal
 
 import matplotlib.style
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_hex, to_rgb
+from matplotlib.colors import to_hex, to_rgb, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FuncFormatter
 
 from eventstudy._render import number
+from eventstudy.errors import InputError
 
 # Okabe and Ito (2008) without yellow, which is too faint for lines on white.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444")
@@ -32,9 +37,10 @@ FAMILY = "DejaVu Sans"  # ships with matplotlib, so a figure is the same everywh
 TITLE, BODY, SMALL = 11.0, 9.0, 8.0
 LEADING = 1.32
 ROW = 11.5  # points between two lines of small text
-GRID = "#E6E6E6"
-QUIET = "#BDBDBD"
+BLACK, GREY, QUIET, GRID = "#1A1A1A", "#555555", "#BDBDBD", "#E6E6E6"
 MISSING = "#C9C9C9"
+DOT_DASH: dict[bool, Any] = {True: "-", False: (0, (4, 3))}  # the event session, any other marked one
+PLAIN_BOX = {"facecolor": "white", "edgecolor": "none", "pad": 0.4}  # keeps grid lines off text
 
 _RC: dict[str, Any] = {
     "font.family": FAMILY,
@@ -91,6 +97,11 @@ def darkened(colour: str, contrast: float = 4.5) -> str:
     return to_hex(tuple(rgb))
 
 
+def words(colour: str, size: float = SMALL, **more: Any) -> dict[str, Any]:
+    """Options of a text in our type, so that no setting of the user has a say."""
+    return {"fontfamily": FAMILY, "fontsize": size, "color": colour} | more
+
+
 @dataclass(frozen=True, slots=True)
 class Ink:
     """Colours of text on the figure's own background."""
@@ -101,9 +112,9 @@ class Ink:
 
 def ink(ax: Axes) -> Ink:
     """Text colours that read on the background around ``ax``, which may be a user's dark figure."""
-    face = ax.figure.get_facecolor()
-    dark = len(face) == 4 and face[3] > 0.5 and luminance(face) < 0.2
-    return Ink("#F2F2F2", "#C8C8C8") if dark else Ink("#1A1A1A", "#555555")
+    face = to_rgba(ax.figure.get_facecolor())
+    dark = face[3] > 0.5 and luminance(face) < 0.2
+    return Ink("#F2F2F2", "#C8C8C8") if dark else Ink(BLACK, GREY)
 
 
 # -- measuring -----------------------------------------------------------------------------------------------------
@@ -135,17 +146,22 @@ def wrapped(text: str, width: float, size: float, *, bold: bool = False) -> str:
     return "\n".join(lines)
 
 
+def figure_of(ax: Axes) -> Figure:
+    """The whole figure that the axes are on."""
+    figure = ax.get_figure(root=True)
+    if figure is None:
+        raise InputError("These axes are on no figure.", remedy="Make new ones, or leave ax= out.")
+    return figure
+
+
 def settle(ax: Axes) -> None:
     """Let the layout engine of the figure place the axes."""
-    figure = ax.get_figure(root=True)
-    if figure is not None:
-        figure.draw_without_rendering()
+    figure_of(ax).draw_without_rendering()
 
 
 def size_points(ax: Axes) -> tuple[float, float]:
     """Width and height of the axes in points."""
-    figure = ax.get_figure(root=True)
-    box, dpi = ax.get_window_extent(), figure.dpi if figure is not None else 72.0
+    box, dpi = ax.get_window_extent(), figure_of(ax).dpi
     return max(box.width * 72 / dpi, 1.0), max(box.height * 72 / dpi, 1.0)
 
 
@@ -188,7 +204,7 @@ def dress(ax: Axes, *, grid: Literal["x", "y"] | None) -> None:
 def axis_label(ax: Axes, axis: Literal["x", "y"], text: str) -> None:
     """Label of one axis."""
     setter = ax.set_xlabel if axis == "x" else ax.set_ylabel
-    setter(text, fontsize=BODY, fontfamily=FAMILY, color=ink(ax).strong)
+    setter(text, **words(ink(ax).strong, BODY))
 
 
 def percent_tick(value: float, _: object = None) -> str:
@@ -210,11 +226,8 @@ def header(ax: Axes, title: str, subtitle: str) -> None:
     ax.set_title(
         wrapped(title, width, TITLE, bold=True),
         loc="left",
-        pad=5 + lines * SMALL * LEADING,
-        fontsize=TITLE,
-        fontweight="bold",
-        fontfamily=FAMILY,
-        color=colours.strong,
+        pad=6 + lines * SMALL * LEADING,
+        **words(colours.strong, TITLE, fontweight="bold"),
     )
     if subtitle:
         ax.annotate(
@@ -225,10 +238,7 @@ def header(ax: Axes, title: str, subtitle: str) -> None:
             textcoords="offset points",
             ha="left",
             va="bottom",
-            fontsize=SMALL,
-            fontfamily=FAMILY,
-            color=colours.soft,
-            linespacing=LEADING,
+            **words(colours.soft, linespacing=LEADING),
         )
 
 
@@ -244,8 +254,8 @@ def reserve(figure: Figure, *, top: float = 0.0, bottom: float = 0.0, left: floa
 def figure_text(figure: Figure, x: float, y: float, text: str, **how: Any) -> None:
     """Text at points from the lower left corner of a figure of ours; from the upper one where ``y`` is negative."""
     width, height = (float(inches) * 72 for inches in figure.get_size_inches())
-    options: dict[str, Any] = {"fontsize": SMALL, "fontfamily": FAMILY, "color": "#555555", "linespacing": LEADING}
-    figure.text(x / width, y / height if y >= 0 else 1 + y / height, text, **(options | how))
+    options = words(GREY, linespacing=LEADING) | how
+    figure.text(x / width, y / height if y >= 0 else 1 + y / height, text, **options)
 
 
 def footer(figure: Figure, text: str) -> float:
@@ -262,21 +272,19 @@ def frame(figure: Figure, title: str, subtitle: str, x: str, y: str, note: str) 
     width, height = (float(inches) * 72 for inches in figure.get_size_inches())
     head = wrapped(title, width - 16, TITLE, bold=True)
     below = wrapped(subtitle, width - 16, SMALL)
-    figure_text(figure, 8, -7, head, va="top", fontsize=TITLE, fontweight="bold", color="#1A1A1A")
+    figure_text(figure, 8, -7, head, va="top", fontsize=TITLE, fontweight="bold", color=BLACK)
     first = 7 + (head.count("\n") + 1) * TITLE * 1.25
     figure_text(figure, 8, -first, below, va="top")
     bottom = footer(figure, note)
-    figure_text(figure, width / 2, bottom + 2, x, ha="center", va="bottom", fontsize=BODY, color="#1A1A1A")
-    figure_text(
-        figure, 6, (height + bottom) / 2, y, ha="left", va="center", rotation=90, fontsize=BODY, color="#1A1A1A"
-    )
+    figure_text(figure, width / 2, bottom + 2, x, ha="center", va="bottom", fontsize=BODY, color=BLACK)
+    figure_text(figure, 6, (height + bottom) / 2, y, ha="left", va="center", rotation=90, fontsize=BODY, color=BLACK)
     top = first + (below.count("\n") + 1) * SMALL * LEADING
-    reserve(figure, top=top, bottom=bottom + BODY * LEADING + 2, left=12)
+    reserve(figure, top=top, bottom=bottom + BODY * LEADING + 2, left=18)
 
 
 def tick_step(labels: Callable[[int], str], sessions: Sequence[int], points_per_session: float) -> int:
     """Smallest of 1, 2, 5, 10, … sessions between ticks whose labels do not touch."""
-    steps = [digit * 10**power for power in range(6) for digit in (1, 2, 5)]
+    steps: list[int] = [digit * 10**power for power in range(6) for digit in (1, 2, 5)]
     widest = max(text_width(labels(tau)) for tau in sessions) + 7
     return steps[min(bisect.bisect_left(steps, widest / points_per_session), len(steps) - 1)]
 
@@ -286,6 +294,12 @@ def room_right(ax: Axes, points: float) -> None:
     low, high = ax.get_xlim()
     share = min(points / size_points(ax)[0], 0.6)
     ax.set_xlim(low, low + (high - low) / (1 - share))
+
+
+def centre_label(ax: Axes, start: float, end: float) -> None:
+    """Put the label of the x-axis below the middle of the data."""
+    low, high = ax.get_xlim()
+    ax.xaxis.label.set_x(((start + end) / 2 - low) / (high - low))
 
 
 def headroom(ax: Axes, points: float) -> None:
@@ -361,147 +375,176 @@ def place(at: Sequence[float], widths: Sequence[float], width: float, rows: int 
     return [found[item] for item in range(len(at))]
 
 
-# -- marks, line ends, legends and rows ---------------------------------------------------------------------------
+# -- marked sessions -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
+    """A session to annotate."""
+
     tau: int
     text: str
     event: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A mark with the text that stands at its line and where."""
+class Hung:
+    """A mark with the text that hangs at its line, and where."""
 
     mark: Mark
     text: str
-    row: int
-    side: Literal["left", "right"]
+    spot: Placed
     numbered: bool
 
 
 def confounders(marks: Sequence[Mark]) -> list[Mark]:
-    return [item for item in marks if not item.event]
+    """Marks other than the event session."""
+    return [mark for mark in marks if not mark.event]
 
 
-def strip(axes: Axes, marks: Sequence[Mark], *, short: bool = False) -> tuple[list[Shown], float]:
-    """Where the texts of marks stand, and the points of height they take.
+def strip(ax: Axes, marks: Sequence[Mark], *, short: bool = False) -> tuple[list[Hung], float]:
+    """Where the texts of marks hang in a strip over the data, and the height of the strip in points.
 
-    In full over the data if they fit there without touching, as numbers if not or if ``short``.
+    In full if they fit without touching; as numbers if not, or if ``short``.
     """
     if not marks:
         return [], 0.0
-    width = size_points(axes)[0]
-    at = [at_points(axes, item.tau) for item in marks]
-    rank = {item: str(count) for count, item in enumerate(confounders(marks), 1)}
-    numbered = [rank.get(item, "" if short else "event") for item in marks]
-    texts, placed = numbered, None
+    width, at = size_points(ax)[0], [at_points(ax, mark.tau) for mark in marks]
+    texts, spots = [mark.text for mark in marks], None
     if not short:
-        texts = [item.text for item in marks]
-        placed = place(at, [text_width(text) for text in texts], width)
-    short = placed is None
-    if placed is None:
-        texts = numbered
-        placed = place(at, [text_width(text) for text in texts], width, rows=8)
-    if placed is None:
-        placed = [Placed(0, "right")] * len(marks)
-    shown = [
-        Shown(item, text, spot.row, spot.side, short) for item, text, spot in zip(marks, texts, placed, strict=True)
-    ]
-    return shown, (1 + max(spot.row for spot in placed)) * ROW + 4
+        spots = place(at, [text_width(text) for text in texts], width)
+    numbered = spots is None
+    if spots is None:
+        rank = {mark: str(count) for count, mark in enumerate(confounders(marks), 1)}
+        texts = [rank.get(mark, "" if short else "event") for mark in marks]
+        spots = place(at, [text_width(text) for text in texts], width, rows=8)
+    if spots is None:
+        spots = [Placed(0, "right")] * len(marks)
+    hung = [Hung(mark, text, spot, numbered) for mark, text, spot in zip(marks, texts, spots, strict=True)]
+    return hung, (1 + max(spot.row for spot in spots)) * ROW + 4
 
 
-def key(shown: Sequence[Shown]) -> str:
+def key(hung: Sequence[Hung]) -> str:
     """Meaning of numbered marks."""
-    named = [f"({item.text}) {item.mark.text}" for item in shown if item.numbered and not item.mark.event]
+    named = [f"({item.text}) {item.mark.text}" for item in hung if item.numbered and not item.mark.event]
     return f"Dashed: {'; '.join(named)}" if named else ""
 
 
-def draw_marks(axes: Axes, shown: Sequence[Shown], above: float, *, cells: bool = False) -> None:
-    """Vertical lines with their texts in the strip over the data; ``above`` points of the axes are taken."""
-    if not shown:
+def draw_marks(ax: Axes, hung: Sequence[Hung], above: float, *, over_cells: bool = False) -> None:
+    """Vertical lines with their texts in the strip over the data; ``above`` points at the top are taken."""
+    if not hung:
         return
-    height = size_points(axes)[1]
-    rows = 1 + max(item.row for item in shown)
-    base = height - above - rows * ROW
-    for item in shown:
-        y = base + (item.row + 0.5) * ROW
-        axes.axvline(
-            item.mark.tau, ymin=(base - 5) / height if cells else 0.0, ymax=(y + ROW * 0.4) / height,
-            color="#1A1A1A" if item.mark.event else "#666666", linewidth=1.0 if item.mark.event else 0.8,
-            linestyle="-" if item.mark.event else (0, (4, 3)), zorder=1.6, label="_mark",
-        )  # fmt: skip
-        if not item.text:
-            continue
-        axes.annotate(
-            item.text, (item.mark.tau, y / height), (3 if item.side == "right" else -3, 0),
-            xycoords=("data", "axes fraction"), textcoords="offset points", va="center",
-            ha="left" if item.side == "right" else "right", fontsize=SMALL, fontfamily=FAMILY,
-            color="#1A1A1A", bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4}, zorder=4,
-        )  # fmt: skip
+    height = size_points(ax)[1]
+    base = height - above - (1 + max(item.spot.row for item in hung)) * ROW
+    for item in hung:
+        y, right = base + (item.spot.row + 0.5) * ROW, item.spot.side == "right"
+        ax.axvline(
+            item.mark.tau,
+            ymin=(base - 4) / height if over_cells else 0.0,
+            ymax=(y + ROW * 0.4) / height,
+            color=BLACK if item.mark.event else "#666666",
+            linewidth=1.0 if item.mark.event else 0.8,
+            linestyle=DOT_DASH[item.mark.event or over_cells],
+            zorder=1.6,
+            label="_mark",
+        )
+        if item.text:
+            ax.annotate(
+                item.text,
+                (item.mark.tau, y / height),
+                (3 if right else -3, 0),
+                xycoords=("data", "axes fraction"),
+                textcoords="offset points",
+                va="center",
+                ha="left" if right else "right",
+                bbox=PLAIN_BOX,
+                zorder=4,
+                **words(BLACK),
+            )
+
+
+# -- names of lines and rows ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class LineEnd:
-    """A line's end and the label that belongs to it."""
+    """A line's last valid point and the label that belongs to it."""
 
     tau: int
     value: float
     text: str
     colour: str
 
+    @classmethod
+    def of(cls, path: pd.Series[Any], text: str, colour: str) -> LineEnd | None:
+        """End of a line; None if it has no valid point."""
+        there = path.dropna()
+        return None if there.empty else cls(int(there.index[-1]), float(there.iloc[-1]), text, colour)
 
-def line_end(path: pd.Series, text: str, colour: str) -> LineEnd | None:
-    """Last valid point of a line."""
-    there = path.dropna()
-    return None if there.empty else LineEnd(int(there.index[-1]), float(there.iloc[-1]), text, colour)
 
-
-def draw_ends(axes: Axes, ends: Sequence[LineEnd], used: float) -> None:
+def draw_ends(ax: Axes, ends: Sequence[LineEnd], above: float) -> None:
     """Labels in a column right of the lines, as near to their ends as they can be without touching."""
     if not ends:
         return
-    (width, height), (low, high) = size_points(axes), axes.get_ylim()
-    scale = (high - low) / height
-    right, gap = axes.get_xlim()[1], SMALL * 1.3
-    column = right - (max(text_width(end.text) for end in ends) + 2) * (right - axes.get_xlim()[0]) / width
-    at = spread([(end.value - low) / scale for end in ends], gap, gap / 2, height - used - gap / 2)
+    (width, height), (low, high), (left, right) = size_points(ax), ax.get_ylim(), ax.get_xlim()
+    scale, gap = (high - low) / height, SMALL * 1.3
+    column = right - (max(text_width(end.text) for end in ends) + 2) * (right - left) / width
+    at = spread([(end.value - low) / scale for end in ends], gap, gap / 2, height - above - gap / 2)
     for end, y in zip(ends, at, strict=True):
-        axes.annotate(
-            end.text, (end.tau, end.value), (column, low + y * scale), textcoords="data", ha="left", va="center",
-            fontsize=SMALL, fontfamily=FAMILY, color=darkened(end.colour), zorder=4,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},
+        ax.annotate(
+            end.text,
+            (end.tau, end.value),
+            (column, low + y * scale),
+            textcoords="data",
+            ha="left",
+            va="center",
+            bbox=PLAIN_BOX,
+            zorder=4,
             arrowprops={
-                "arrowstyle": "-", "color": end.colour, "linewidth": 0.6, "alpha": 0.8, "shrinkA": 0.0, "shrinkB": 3.0,
+                "arrowstyle": "-",
+                "color": end.colour,
+                "linewidth": 0.6,
+                "alpha": 0.8,
+                "shrinkA": 0.0,
+                "shrinkB": 3.0,
                 "relpos": (0.0, 0.5),
             },
-        )  # fmt: skip
+            **words(darkened(end.colour)),
+        )
 
 
-def legend(axes: Axes, keys: Sequence[Any]) -> float:
-    """Names of the groups in rows at the top of the axes, over the data; the points they take."""
-    if not keys:
+def legend(ax: Axes, colours: Mapping[str, str]) -> float:
+    """Names and colours of groups in rows at the top of the axes, over the data; the points they take."""
+    if not colours:
         return 0.0
-    width, count = size_points(axes)[0], len(keys)
-    each = [text_width(key.get_label()) + 36 for key in keys]
-
-    def lines(columns: int) -> int:
-        return -(-count // columns)
+    width, count = size_points(ax)[0], len(colours)
+    each = [text_width(name) + 36 for name in colours]
 
     def needed(columns: int) -> float:
-        deep = lines(columns)
+        deep = -(-count // columns)
         return sum(max(each[at : at + deep]) for at in range(0, count, deep))
 
     columns = next((number for number in range(count, 0, -1) if needed(number) <= width), 1)
-    made = axes.legend(
-        handles=list(keys), loc="upper left", bbox_to_anchor=(0, 1), ncols=columns, frameon=True, borderaxespad=0.3,
-        borderpad=0.2, handlelength=1.4, columnspacing=1.4, labelspacing=0.35, facecolor="white", framealpha=1.0,
-        edgecolor="none", fancybox=False, prop={"family": FAMILY, "size": SMALL}, labelcolor="#1A1A1A",
-    )  # fmt: skip
+    made = ax.legend(
+        handles=[Line2D([], [], color=colour, linewidth=2, label=name) for name, colour in colours.items()],
+        loc="upper left",
+        bbox_to_anchor=(0, 1),
+        ncols=columns,
+        frameon=True,
+        borderaxespad=0.3,
+        borderpad=0.2,
+        handlelength=1.4,
+        columnspacing=1.4,
+        labelspacing=0.35,
+        facecolor="white",
+        framealpha=1.0,
+        edgecolor="none",
+        fancybox=False,
+        prop={"family": FAMILY, "size": SMALL},
+        labelcolor=BLACK,
+    )
     made.set_zorder(4)
-    return lines(columns) * ROW * 1.15 + 6
+    return -(-count // columns) * ROW * 1.15 + 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -514,14 +557,18 @@ class Rows:
     count: int
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, groups: Sequence[str] | None) -> Rows:
-        if groups is None:
+    def of(cls, frame: pd.DataFrame, groups: Sequence[str]) -> Rows:
+        """Rows of a frame with the columns ``name`` and, where there are groups, ``group``."""
+        if not groups:
             return cls(frame, list(range(len(frame))), {}, len(frame))
-        parts, y, heads, at = [], [], {}, 0
+        parts: list[pd.DataFrame] = []
+        y: list[int] = []
+        heads: dict[str, int] = {}
+        at = 0
         for name in groups:
             part = frame[frame["group"] == name]
             heads[name] = at
-            y += list(range(at + 1, at + 1 + len(part)))
+            y += range(at + 1, at + 1 + len(part))
             at += 1 + len(part)
             parts.append(part)
         return cls(pd.concat(parts), y, heads, at)
@@ -529,25 +576,28 @@ class Rows:
     def blocks(self) -> list[tuple[int, int]]:
         """First and past-the-last position in ``frame`` of each run of rows without a head between them."""
         cuts = [at for at in range(1, len(self.y)) if self.y[at] != self.y[at - 1] + 1]
-        edges = [0, *cuts, len(self.y)]
-        return list(zip(edges[:-1], edges[1:], strict=True))
+        return list(itertools.pairwise([0, *cuts, len(self.y)]))
 
-    def thin(self, axes: Axes, height: float) -> int:
-        """Label every k-th row where rows are closer than type is high; return k."""
-        low, high = axes.get_ylim()
-        skip = max(1, int(np.ceil(9.5 / (height / abs(high - low)))))
-        if skip > 1:
-            axes.set_yticks(self.y[::skip], self.frame["name"].iloc[::skip])
+    def name(self, ax: Axes) -> int:
+        """Name the rows on the y-axis, every k-th where rows are closer than type is high; return k."""
+        low, high = ax.get_ylim()
+        skip = max(1, math.ceil(9.5 / (size_points(ax)[1] / abs(high - low))))
+        ax.set_yticks(self.y[::skip], self.frame["name"].iloc[::skip].tolist())
+        ax.tick_params(axis="y", length=0)
         return skip
 
-
-def draw_heads(axes: Axes, rows: Rows, colours: Mapping[str, str], line: str) -> None:
-    """Name of each group in its own row, under a thin separator."""
-    for name, at in rows.heads.items():
-        if at:
-            axes.axhline(at - 0.5, color=QUIET, linewidth=0.6, zorder=1.2)
-        axes.annotate(
-            name, (0, at), (0, 0), xycoords=("axes fraction", "data"), textcoords="offset points", ha="left",
-            va="center", fontsize=SMALL, fontfamily=FAMILY, fontweight="bold", color=colours[name],
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6}, zorder=5,
-        )  # fmt: skip
+    def draw_heads(self, ax: Axes, colours: Mapping[str, str]) -> None:
+        """Name of each group in its own row, under a thin separator."""
+        for name, at in self.heads.items():
+            if at:
+                ax.axhline(at - 0.5, color=QUIET, linewidth=0.6, zorder=1.2)
+            ax.annotate(
+                name,
+                (0, at),
+                xycoords=("axes fraction", "data"),
+                ha="left",
+                va="center",
+                bbox=PLAIN_BOX,
+                zorder=5,
+                **words(colours[name], fontweight="bold"),
+            )

@@ -529,26 +529,15 @@ def _plain(value: Any) -> Any:
 
 def _draw(res: EventStudyResults, windows: Sequence[Window] | None, directory: Path) -> list[str]:
     """Write the figures; returns their names."""
-    import matplotlib
+    from eventstudy.plots import save
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    spans = res.frames(windows)["caar"][["start", "end"]].itertuples(index=False)
-    figures: dict[str, Any] = {"caar": res.plot.caar}
-    figures |= {f"car_{a}_{b}": (lambda a=a, b=b: res.plot.car(a, b)) for a, b in spans}
-    figures["heatmap"] = res.plot.heatmap
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        for name, draw in figures.items():
-            figure = draw().figure
-            figure.savefig(directory / f"{name}.png", dpi=200)
-            pyplot.close(figure)
-    except OSError as error:
-        raise DataSourceError(
-            f"Cannot write the figures to {directory}: {error}.", remedy="Choose a directory that can be written."
-        ) from error
-    return [f"{name}.png" for name in figures]
+    figures = {"caar.png": res.plot.caar()}
+    for start, end in res.frames(windows)["caar"][["start", "end"]].itertuples(index=False):
+        figures[f"car_{start}_{end}.png"] = res.plot.car(start, end)
+    figures["heatmap.png"] = res.plot.heatmap()
+    for name, axes in figures.items():
+        save(axes, directory / name)
+    return list(figures)
 
 
 # --- fetch and cache --------------------------------------------------------------------------------------

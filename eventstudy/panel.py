@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
 from eventstudy._typing import FloatArray, IntArray, ReturnKind
-from eventstudy.errors import InputError
+from eventstudy.errors import DataSourceError, InputError
 
 __all__ = ["ReturnPanel"]
+
+_PANEL_FILES = ("values.npy", "securities.parquet", "sessions.parquet", "panel.json")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -64,6 +68,7 @@ class ReturnPanel:
     sessions: pd.DatetimeIndex
     kind: ReturnKind = "simple"
     _rows: dict[Hashable, int] = field(init=False)
+    _path: str | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         _check_kind(self.kind)
@@ -137,56 +142,130 @@ class ReturnPanel:
     @classmethod
     def from_long(
         cls,
-        table: pd.DataFrame,
+        table: Any,
         *,
         ticker: str = "ticker",
         date: str = "date",
         value: str = "ret",
         kind: ReturnKind = "simple",
+        save: str | Path | None = None,
+        progress: bool | None = None,
     ) -> ReturnPanel:
-        """Panel from a long table of returns, one row per security and session.
+        """Panel from a long table of returns, one row per security and session, in any order.
+
+        The table is read in batches, twice: first for its securities and dates, then for its returns, which go
+        straight to their places. No pivot is made, so the memory needed is that of the panel (8 bytes a cell, one bit
+        more while it is filled) and of one batch.
 
         Parameters
         ----------
-        table : DataFrame
-            Rows in any order.
+        table : DataFrame, pyarrow Table or dataset, str or Path
+            The rows, or a Parquet file or directory of Parquet files.
         ticker, date, value : str
-            Names of the columns (``permno``, ``date``, ``ret`` for CRSP-like files).
+            Names of the columns (``permno``, ``date``, ``ret`` for CRSP-like files). Securities may be text or whole
+            numbers; a panel names them by text.
         kind : {"simple", "log"}
             What the returns are.
+        save : str or Path, optional
+            Directory in which the matrix is built and kept; the panel is memory-mapped and may exceed memory.
+        progress : bool, optional
+            Whether a bar is drawn; by default on a terminal.
+
+        Returns
+        -------
+        ReturnPanel
+            Securities in ascending order, every date of the table a session.
 
         Raises
         ------
         InputError
-            If a column is absent, or a security has two rows on one date (both are named).
+            If a column is absent or of the wrong type, a row has no security or no date, a return is infinite or below
+            −1, or a security has two rows on one date; the first is named.
+        DataSourceError
+            If the file cannot be read or the directory cannot be written.
         """
-        for wanted in (ticker, date, value):
-            if wanted not in table.columns:
-                raise InputError(
-                    f"The table has no column {wanted!r}; it has {list(map(str, table.columns))}.",
-                    remedy="Name the columns with ticker=, date= and value=.",
-                )
-        row, names = pd.factorize(table[ticker], sort=True)
-        column, dates = pd.factorize(pd.to_datetime(table[date]), sort=True)
-        sessions = pd.DatetimeIndex(dates)
-        if (row < 0).any() or (column < 0).any():
-            bad = int(np.flatnonzero((row < 0) | (column < 0))[0])
-            raise InputError(f"Row {bad} of the table has no {ticker} or no {date}.", remedy="Drop or fill that row.")
-        cell = row.astype(np.int64) * len(sessions) + column
-        order = np.argsort(cell, kind="stable")
-        twice = np.flatnonzero(np.diff(cell[order]) == 0)
-        if len(twice):
-            first = int(order[twice[0]])
-            name, day = names[int(row[first])], sessions[int(column[first])]
-            raise InputError(
-                f"{name} has two rows on {day:%Y-%m-%d} ({len(twice)} such rows in all).",
-                remedy="Keep one row per security and date.",
-                ticker=name,
-                date=day,
+        from eventstudy.long import read_long
+
+        return read_long(table, ticker, date, value, kind, save, progress)
+
+    def save(self, path: str | Path) -> ReturnPanel:
+        """Write the panel to a directory and return it memory-mapped.
+
+        The directory holds ``values.npy`` (the matrix), ``securities.parquet``, ``sessions.parquet`` and
+        ``panel.json``. What is returned reads the matrix from disk as it is used, so that a panel may be larger than
+        memory, and travels to other processes of the machine as a path.
+
+        Raises
+        ------
+        DataSourceError
+            If the directory cannot be written.
+        """
+        out = Path(path)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            for name in _PANEL_FILES[:-1]:
+                (out / name).unlink(missing_ok=True)  # a mapped file must not be written over
+            np.save(out / "values.npy", self.values)
+            _save_labels(out, self.tickers, self.sessions, self.kind)
+        except OSError as error:
+            raise DataSourceError(
+                f"Cannot write the panel to {out}: {error}.", remedy="Choose a directory that can be written."
+            ) from error
+        return ReturnPanel.open(out)
+
+    @classmethod
+    def open(cls, path: str | Path) -> ReturnPanel:
+        """Panel that :meth:`save` or :meth:`from_long` wrote, memory-mapped: nothing is read until it is used.
+
+        Raises
+        ------
+        DataSourceError
+            If the directory does not hold a panel.
+        """
+        out = Path(path)
+        try:
+            facts = json.loads((out / "panel.json").read_text(encoding="utf-8"))
+            values = np.load(out / "values.npy", mmap_mode="r", allow_pickle=False)
+            tickers = pd.Index(pd.read_parquet(out / "securities.parquet")["ticker"].astype(str), dtype=object)
+            sessions = pd.DatetimeIndex(pd.read_parquet(out / "sessions.parquet")["date"])
+        except (OSError, ValueError, KeyError) as error:
+            raise DataSourceError(
+                f"{out} does not hold a return panel: {error}.", remedy="Write it with ReturnPanel.save."
+            ) from error
+        if facts.get("version") != 1 or values.shape != (len(tickers), len(sessions)):
+            raise DataSourceError(
+                f"The return panel in {out} is of version {facts.get('version')} and shape {values.shape}; version 1 "
+                f"and shape {(len(tickers), len(sessions))} were expected.",
+                remedy="Write it again with this version's ReturnPanel.save.",
             )
-        values = np.full((len(names), len(sessions)), np.nan)
-        values.ravel()[cell] = _numeric(table[value].to_numpy(), str(value))
-        return cls(values, pd.Index([str(name) for name in names], dtype=object), sessions, kind)
+        _check_kind(facts["kind"])
+        _check_labels(tickers, sessions)
+        return cls._trusted(values, tickers, sessions, facts["kind"], str(out.resolve()))
+
+    @classmethod
+    def _trusted(
+        cls, values: FloatArray, tickers: pd.Index, sessions: pd.DatetimeIndex, kind: ReturnKind, path: str | None
+    ) -> ReturnPanel:
+        """Panel whose returns were checked when they were written; a mapped file is not read through again."""
+        panel = object.__new__(cls)
+        rows = {ticker: row for row, ticker in enumerate(tickers)}
+        for name, value in zip(
+            ("values", "tickers", "sessions", "kind", "_rows", "_path"),
+            (values, tickers, sessions, kind, rows, path),
+            strict=True,
+        ):
+            object.__setattr__(panel, name, value)
+        return panel
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._path is not None:
+            return ReturnPanel.open, (self._path,)
+        return ReturnPanel._trusted, (np.asarray(self.values), self.tickers, self.sessions, self.kind, None)
+
+    @property
+    def path(self) -> str | None:
+        """Directory of a memory-mapped panel; None in memory."""
+        return self._path
 
     @property
     def n_securities(self) -> int:
@@ -251,6 +330,13 @@ class ReturnPanel:
     def __repr__(self) -> str:
         span = f"{self.sessions[0]:%Y-%m-%d}..{self.sessions[-1]:%Y-%m-%d}" if self.n_sessions else "empty"
         return f"ReturnPanel({self.n_securities} securities, {self.n_sessions} sessions {span}, {self.kind})"
+
+
+def _save_labels(out: Path, tickers: pd.Index, sessions: pd.DatetimeIndex, kind: str) -> None:
+    """Write what belongs to ``values.npy``; the JSON last, since a directory without it holds no panel."""
+    pd.DataFrame({"ticker": tickers.astype(str)}).to_parquet(out / "securities.parquet", index=False)
+    pd.DataFrame({"date": sessions}).to_parquet(out / "sessions.parquet", index=False)
+    (out / "panel.json").write_text(json.dumps({"version": 1, "kind": kind}) + "\n", encoding="utf-8")
 
 
 def _check_kind(kind: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -20,21 +20,22 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from eventstudy._style import LineEnd, Mark, Rows
     from eventstudy._typing import FloatArray
     from eventstudy.results import EventStudyResults
 
 __all__ = ["Plotter", "save"]
 
+# Sessions to annotate: relative session or date → short text.
 Marks: TypeAlias = Mapping[Any, str]
-"""Sessions to annotate: relative session or date → short text."""
 
 MAX_BANDS = 6  # groups whose bands still read on one axes
-MAX_LABELS = 30  # lines that still can be labelled at their ends
-MAX_NUMBERS = 600  # cells of a heat map that still can hold a number
-ROW_INCHES = 0.2
-MAX_INCHES = 30.0
-CROSS_CORRELATED = "Abnormal returns of securities on one date are cross-correlated."
+MAX_LABELS = 30  # lines that can still be labelled at their ends
+MAX_NUMBERS = 600  # cells of a heat map that can still hold a number
+ROW_INCHES, MAX_INCHES = 0.2, 30.0
+NO_GROUP = "no group"
 SESSIONS = "trading sessions relative to the event"
+CROSS_CORRELATED = "Abnormal returns of securities on one date are cross-correlated."
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -43,9 +44,9 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 class Plotter:
     """Figures of one result; reached as ``results.plot``.
 
-    Every method takes ``ax=`` and returns the Axes drawn on; without it a figure of its own is made, outside pyplot,
-    with the model and the caveats in a line at the bottom (on axes of yours, put :meth:`note` where it suits). Show
-    a figure in a notebook with ``results.plot.caar().figure``, or write it with :func:`eventstudy.plots.save`.
+    Every method takes ``ax=`` and returns the Axes drawn on. Without it a figure of its own is made, outside pyplot,
+    with the model and the caveats in a line at the bottom; on axes of yours, put :meth:`note` where it suits. Show a
+    figure in a notebook with ``results.plot.caar().figure``, or write it with :func:`eventstudy.plots.save`.
 
     ``mark=`` annotates sessions, such as known confounding news: ``{-2: "27 Jan sell-off"}``, or by date,
     ``{"2025-01-27": "sell-off"}``, where all events share one event session. A marked session of the event window
@@ -69,7 +70,7 @@ class Plotter:
 
     results: EventStudyResults
 
-    # -- time ----------------------------------------------------------------------------------------------------
+    # -- over time -----------------------------------------------------------------------------------------------
 
     def caar(
         self,
@@ -107,30 +108,26 @@ class Plotter:
         """
         from eventstudy import _style
 
-        res, marks = self.results, self._marks(mark)
-        level = res.study.confidence if confidence is None else confidence
-        if by_group:
-            paths = {name: res.select(group=name).caar_path(start, confidence=level) for name in self._groups()}
-        else:
-            paths = {"CAAR": res.caar_path(start, confidence=level)}
+        marks, level = self._marks(mark), self._level(confidence)
+        parts = self._parts() if by_group else {"CAAR": self.results}
+        paths = {name: part.caar_path(start, confidence=level) for name, part in parts.items()}
+        window = _window_of(next(iter(paths.values())))
+        banded = len(paths) <= MAX_BANDS
         with _style.context():
-            axes, own = _axes(ax, 7.4, 4.6)
+            axes, own = _axes(ax, 7.4, max(4.6, 1.9 + 0.145 * len(paths)))
             _style.dress(axes, grid="y")
-            banded = len(paths) <= MAX_BANDS
-            ends = []
+            ends: list[LineEnd | None] = []
             for at, (name, path) in enumerate(paths.items()):
                 colour = _style.PALETTE[at % len(_style.PALETTE)]
-                _draw_path(axes, path, colour, name, band=banded, alpha=0.09 if by_group else 0.18, at=at)
-                if by_group and (end := _style.line_end(path["caar"], f"{name} ({_counts([path])})", colour)) is not None:
-                    ends.append(end)
-            axes.axhline(0, color="#666666", linewidth=0.8, zorder=1.5)
-            first = next(iter(paths.values()))
-            window = Window(int(first.index[0]), int(first.index[-1]))
-            title = f"Cumulative average abnormal return{' by group' if by_group else ''}, from session {_tau(window.start)}"
-            about = [f"{_counts(paths.values())} security-events"] if not by_group else ["security-events in brackets"]
-            about.append(_band_meaning(paths.values(), level) if banded else "without bands: too many groups")
+                _draw_path(axes, path, colour, name, alpha=(0.09 if by_group else 0.18) * banded, at=at)
+                if by_group:
+                    ends.append(_style.LineEnd.of(path["caar"], f"{name} ({_count([path])})", colour))
+            title = f"Cumulative average abnormal return{' by group' if by_group else ''}, from session "
+            title += _tau(window.start)
+            about = "Number of security-events in brackets" if by_group else _events(_count(paths.values()))
+            about += f"; {_band(paths.values(), level) if banded else 'without bands, which would hide each other'}"
             _style.axis_label(axes, "y", "cumulative average abnormal return (%)")
-            self._compose(axes, own, window, title, "; ".join(about), marks, ends)
+            self._words_over_time(axes, own, window, title, about, marks, ends, {})
         return axes
 
     def caar_by_group(
@@ -141,14 +138,14 @@ class Plotter:
         confidence: float | None = None,
         mark: Marks | None = None,
     ) -> Figure:
-        """One small panel per group, on shared axes, over the other groups in grey; the last panel holds all events.
+        """One small panel per group on shared axes, over the other groups in grey; the last panel holds all events.
 
         Parameters
         ----------
         start : int, optional
             First session cumulated; that of the event window by default.
         ncols : int, optional
-            Panels side by side; by default up to three.
+            Panels side by side; up to three by default.
         confidence : float, optional
             Level of the bands; that of the study by default.
         mark : mapping of session to str, optional
@@ -165,59 +162,36 @@ class Plotter:
         """
         from eventstudy import _style
 
-        res, names, marks = self.results, self._groups(), self._marks(mark)
-        level = res.study.confidence if confidence is None else confidence
-        paths = {name: res.select(group=name).caar_path(start, confidence=level) for name in names}
-        paths["All security-events"] = res.caar_path(start, confidence=level)
-        columns = min(3, len(paths)) if ncols is None else ncols
+        marks, level, total = self._marks(mark), self._level(confidence), "All security-events"
+        parts = self._parts() | {total: self.results}
+        columns = min(3, len(parts)) if ncols is None else ncols
         if isinstance(columns, bool) or not isinstance(columns, int | np.integer) or columns < 1:
             raise InputError(f"ncols={ncols!r} is not a positive whole number.", remedy="Such as ncols=3.")
-        columns = min(int(columns), len(paths))
-        rows = -(-len(paths) // columns)
-        whole = paths["All security-events"]
-        window = Window(int(whole.index[0]), int(whole.index[-1]))
+        columns = min(int(columns), len(parts))
+        rows = -(-len(parts) // columns)
+        paths = {name: part.caar_path(start, confidence=level) for name, part in parts.items()}
+        window = _window_of(paths[total])
         with _style.context():
-            figure = _style.new_figure(max(2.6 * columns + 0.5, 4.6), 2.1 * rows + 1.5)
-            grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-            flat: list[Axes] = list(grid.flat)
-            for spare in flat[len(paths) :]:
+            figure = _style.new_figure(max(2.6 * columns + 0.6, 4.8), 2.1 * rows + 1.5)
+            panels = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
+            for spare in panels[len(paths) :]:
                 spare.remove()
-            for at, ((name, path), axes) in enumerate(zip(paths.items(), flat, strict=False)):
+            panels = panels[: len(paths)]
+            for at, (name, axes) in enumerate(zip(paths, panels, strict=True)):
+                colour = _style.BLACK if name == total else _style.PALETTE[at % len(_style.PALETTE)]
                 _style.dress(axes, grid="y")
-                for other, behind in paths.items():
-                    if other not in (name, "All security-events"):
-                        axes.plot(
-                            behind.index, behind["caar"], color=_style.QUIET, linewidth=0.8, label="_other", zorder=1.8
-                        )
-                last = at == len(paths) - 1
-                colour = "#1A1A1A" if last else _style.PALETTE[at % len(_style.PALETTE)]
-                _draw_path(axes, path, colour, name, band=True, alpha=0.16, at=0)
-                axes.axhline(0, color="#666666", linewidth=0.8, zorder=1.5)
+                for other in paths.keys() - {name, total}:
+                    behind = paths[other]["caar"]
+                    axes.plot(behind.index, behind, color=_style.QUIET, linewidth=0.8, label="_other", zorder=1.8)
+                _draw_path(axes, paths[name], colour, name, alpha=0.16, at=0)
+                _zero(axes, "y")
                 _style.percent_axis(axes, "y")
-                bottom = at + columns >= len(paths)
-                axes.tick_params(axis="x", which="both", labelbottom=bottom)
                 axes.set_xlim(window.start - 0.5, window.end + 0.5)
-                self._time_ticks(axes, window, 2.0 * 72, show=bottom)
-                axes.set_title(
-                    _style.wrapped(f"{name} (n = {_counts([path])})", 2.2 * 72, _style.BODY, bold=True),
-                    loc="left", fontsize=_style.BODY, fontweight="bold", fontfamily=_style.FAMILY,
-                    color=_style.darkened(colour), pad=4,
-                )  # fmt: skip
-            shown = [item for item in marks if item.tau in window]
-            subtitle = f"{_band_meaning(paths.values(), level)}; grey: the other groups"
-            subtitle += "; solid vertical line: event session" if 0 in window else ""
-            placed, _ = _style.strip(flat[0], shown, short=True)
-            subtitle += f"\n{key}" if (key := _style.key(placed)) else ""
-            title = f"Cumulative average abnormal return by group, from session {_tau(window.start)}"
-            y_label = "cumulative average abnormal return (%)"
-            _style.frame(figure, title, subtitle, self._session_label(), y_label, self.note())
-            _style.settle(flat[0])
-            placed, points = _style.strip(flat[0], shown, short=True)
-            _style.headroom(flat[0], points)
-            for at, axes in enumerate(flat[: len(paths)]):
-                self._time_ticks(axes, window, _style.size_points(axes)[0], show=at + columns >= len(paths))
-                _style.draw_marks(axes, placed, 0.0)
-            _style.settle(flat[0])
+                axes.tick_params(axis="x", which="both", labelbottom=at + columns >= len(paths))
+                head = _style.wrapped(f"{name} (n = {_count([paths[name]])})", 150, _style.BODY, bold=True)
+                look = _style.words(_style.darkened(colour), _style.BODY, fontweight="bold")
+                axes.set_title(head, loc="left", pad=4, **look)
+            self._words_around_panels(figure, panels, columns, window, _band(paths.values(), level), marks)
         return figure
 
     def paths(
@@ -250,47 +224,38 @@ class Plotter:
         InputError
             If there is no such group, or a mark is not a session of the event window.
         """
-        from matplotlib.lines import Line2D
-
         from eventstudy import _style
 
         part = self.results if group is None else self.results.select(group=group)
-        marks, event = self._marks(mark), self.results.fit.index.event
+        marks, event, colours = self._marks(mark), self.results.fit.index.event, self._colours()
         window = Window(event.start if start is None else start, event.end)
-        frames = {tau: part.car(window.start, tau)["car"].to_numpy() for tau in window.tau.tolist()}
-        cars = pd.DataFrame(frames, index=pd.Index(self._names(part)))
-        colours = self._colours()
-        of = part.events["group"].tolist() if part.groups else [None] * len(part)
+        cars = pd.DataFrame({tau: part.car(window.start, tau)["car"] for tau in window.tau.tolist()})
+        names, groups = self._names(part), self._group_of(part)
+        labelled = _labelled(cars)
+        few = len(cars) <= MAX_LABELS
         with _style.context():
-            labelled = self._labelled(cars)
-            axes, own = _axes(ax, 7.4, max(4.8, 1.7 + 0.145 * len(labelled)))
+            axes, own = _axes(ax, 7.4, max(4.8, 1.9 + 0.145 * len(labelled)))
             _style.dress(axes, grid="y")
-            width = 1.3 if len(cars) <= MAX_LABELS else 0.7
-            ends = []
-            for at, (name, row) in enumerate(cars.iterrows()):
-                colour = colours[of[at]]
-                axes.plot(
-                    cars.columns, row, color=colour, linewidth=width, label=str(name), alpha=0.9,
-                    marker="o", markersize=2 if len(cars) <= MAX_LABELS else 1,
-                )  # fmt: skip
-                if at in labelled and (end := _style.line_end(row, str(name), colour)) is not None:
-                    ends.append(end)
-            axes.axhline(0, color="#666666", linewidth=0.8, zorder=1.5)
-            about = f"{len(cars)} security-event{'s' if len(cars) > 1 else ''}"
-            if len(labelled) < len(cars):
-                about += f"; the {len(labelled)} with the highest and lowest ends are labelled"
+            ends: list[LineEnd | None] = []
+            for at, (name, which) in enumerate(zip(names, groups, strict=True)):
+                line, colour = cars.iloc[at], colours[which]
+                look: dict[str, Any] = {"linewidth": 1.3 if few else 0.7, "marker": "o", "markersize": 2 if few else 1}
+                axes.plot(line.index, line, color=colour, alpha=0.9, label=name, **look)
+                if at in labelled:
+                    ends.append(_style.LineEnd.of(line, name, colour))
+            about = _events(len(cars))
+            if not few:
+                about += f"; labelled: the {len(labelled)} that end highest and lowest"
             if cars.isna().to_numpy().any():
-                about += "; gaps: no value, as a return is missing"
+                about += "; where a line is broken, a return is missing"
             title = f"Cumulative abnormal return of each security, from session {_tau(window.start)}"
             title += f": {group}" if group is not None else ""
-            keys = [
-                Line2D([], [], color=colours[name], linewidth=2, label=name) for name in part.groups if group is None
-            ]
+            shown = {name: colours[name] for name in dict.fromkeys(groups)} if len(set(groups)) > 1 else {}
             _style.axis_label(axes, "y", "cumulative abnormal return (%)")
-            self._compose(axes, own, window, title, about, marks, ends, keys)
+            self._words_over_time(axes, own, window, title, about, marks, ends, shown)
         return axes
 
-    # -- security-events -----------------------------------------------------------------------------------------
+    # -- by security-event ---------------------------------------------------------------------------------------
 
     def car(
         self,
@@ -329,54 +294,40 @@ class Plotter:
         InputError
             If ``sort`` is none of its options, or a mark is not a session of the event window.
         """
-        from matplotlib.lines import Line2D
-
         from eventstudy import _style
 
-        if sort not in (True, False, "overall"):
+        if not isinstance(sort, bool) and sort != "overall":
             raise InputError(f"sort={sort!r} is not an option.", remedy='Use True, False or "overall".')
-        res, window, marks = self.results, Window(start, end), self._marks(mark)
-        level = res.study.confidence if confidence is None else confidence
-        frame = res.car(window, confidence=level).assign(name=self._names(res))
-        if sort is not False:
+        res, window, marks, level = self.results, Window(start, end), self._marks(mark), self._level(confidence)
+        frame = res.car(window, confidence=level).assign(name=self._names(res), group=self._group_of(res))
+        if sort:
             frame = frame.sort_values("car", ascending=False, kind="stable", na_position="last")
-        blocks = sort is True and bool(res.groups)
-        rows = _style.Rows.of(frame, res.groups if blocks else None)
-        table, colours = rows.frame, self._colours()
-        colour = [colours[name] for name in table["group"]] if res.groups else [colours[None]] * len(table)
+        rows = _style.Rows.of(frame, list(self._colours()) if sort is True and res.groups else [])
+        colours = self._colours()
         with _style.context():
             axes, own = _axes(ax, 7.4, min(1.9 + ROW_INCHES * (rows.count + 1), MAX_INCHES))
             _style.dress(axes, grid="x")
-            y = rows.y
-            excludes = ((table["ci_lower"] > 0) | (table["ci_upper"] < 0)).to_numpy()
-            axes.hlines(y, table["ci_lower"], table["ci_upper"], colors=colour, linewidth=1.6, gid="interval")
-            axes.scatter(
-                table["car"], y, s=26, c=[c if full else "white" for c, full in zip(colour, excludes, strict=True)],
-                edgecolors=colour, linewidths=1.4, zorder=3, gid="car",
-            )  # fmt: skip
-            axes.axvline(0, color="#666666", linewidth=0.8, zorder=1.5)
+            _draw_intervals(axes, rows, colours)
             _style.percent_axis(axes, "x")
             axes.set_ylim(rows.count - 0.4, -1.6)
-            shown = _percent_level(level)
-            about = f"{len(table)} security-event{'s' if len(table) > 1 else ''}; bars: {shown} interval; "
-            about += "filled marker: the interval excludes zero, hollow: it does not"
-            inside = [f"{item.text} (session {_tau(item.tau)})" for item in _style.confounders(marks) if item.tau in window]
+            about = f"{_events(len(frame))}; bars: {_per_cent(level)} interval; filled marker: the interval excludes "
+            about += "zero, hollow: it does not"
+            inside = [f"{item.text} (session {_tau(item.tau)})" for item in _style.confounders(marks)
+                      if item.tau in window]  # fmt: skip
             about += f"\nThe window contains: {'; '.join(inside)}" if inside else ""
-            title = f"Cumulative abnormal return, sessions {_span(window)}"
-            keys = (
-                [Line2D([], [], color=colours[name], linewidth=2, label=name) for name in res.groups]
-                if not blocks
-                else []
-            )
+            title = f"Cumulative abnormal return by security, sessions {_span(window)}"
             _style.axis_label(axes, "x", f"cumulative abnormal return over sessions {_span(window)} (%)")
-            self._compose_rows(axes, own, rows, title, about, shown, keys, colours)
+            _values_beside(axes, rows, title, about, self.note() if own else None, f"{_per_cent(level)} interval (%)")
+            rows.draw_heads(axes, {name: _style.darkened(colour) for name, colour in colours.items()})
+            _style.headroom(axes, _style.legend(axes, {} if rows.heads or not res.groups else colours))
+            _style.settle(axes)
         return axes
 
     def heatmap(self, *, standardized: bool = False, mark: Marks | None = None, ax: Axes | None = None) -> Axes:
         """Abnormal return of each security-event (row) and session (column) as colour.
 
         The scale is symmetric about zero and ends at the 98th percentile of the absolute values; arrows on the colour
-        bar say that some are beyond. Grey cells have no return.
+        bar say that some lie beyond. Grey cells have no return.
 
         Parameters
         ----------
@@ -396,44 +347,49 @@ class Plotter:
         InputError
             If a mark is not a session of the event window.
         """
-        from matplotlib.patches import Rectangle
-
         from eventstudy import _style
 
-        res, marks = self.results, self._marks(mark)
-        values = res.sar if standardized else res.abnormal_returns
-        window = res.fit.index.event
-        frame = pd.DataFrame({"name": self._names(res)})
-        if res.groups:
-            frame["group"] = res.events["group"].to_numpy()
-        rows = _style.Rows.of(frame, res.groups or None)
-        cells = values.to_numpy()[rows.frame.index.to_numpy()]
-        numbers = cells.size <= MAX_NUMBERS and len(window) <= 25
+        res, marks, window = self.results, self._marks(mark), self.results.fit.index.event
+        frame = pd.DataFrame({"name": self._names(res), "group": self._group_of(res)})
+        rows = _style.Rows.of(frame, list(self._colours()) if res.groups else [])
+        values = (res.sar if standardized else res.abnormal_returns).to_numpy()[rows.frame.index.to_numpy()]
+        what = "standardized abnormal return" if standardized else "abnormal return"
+        unit = "forecast standard deviations" if standardized else "%"
+        texts = [number(value if standardized else value * 100, 1) for value in values.ravel()]
         with _style.context():
-            left = max(_style.text_width(name) for name in rows.frame["name"]) / 72
-            axes, own = _axes(
-                ax,
-                max(left + 1.6 + len(window) * (0.4 if numbers else 0.2), 6.4),
-                min(1.9 + ROW_INCHES * (rows.count + 1), MAX_INCHES),
-            )
+            wide = 0.4 if len(texts) <= MAX_NUMBERS else 0.22
+            left = max(map(_style.text_width, frame["name"])) / 72
+            size = max(left + 1.7 + len(window) * wide, 6.4), min(1.9 + ROW_INCHES * (rows.count + 1), MAX_INCHES)
+            axes, own = _axes(ax, *size)
             _style.dress(axes, grid=None)
-            mesh, limit = _draw_cells(axes, rows, cells, window)
-            axes.set_xlim(window.start - 0.5, window.end + 0.5)
-            axes.set_ylim(rows.count - 0.5, -0.5)
-            for side in axes.spines.values():
-                side.set_visible(False)
-            for item in marks:
-                axes.add_patch(
-                    Rectangle(
-                        (item.tau - 0.5, -0.5), 1, rows.count, fill=False, zorder=4, clip_on=False,
-                        edgecolor="#1A1A1A", linewidth=1.3 if item.event else 0.9,
-                        linestyle="-" if item.event else (0, (3, 2)),
-                    )
-                )  # fmt: skip
-            unit = "forecast standard deviations" if standardized else "%"
-            what = f"{'Standardized abnormal' if standardized else 'Abnormal'} return by security and session"
-            _colour_bar(axes, mesh, cells, limit, f"{what.split(' by')[0].lower()} ({unit})", standardized)
-            self._compose_cells(axes, own, rows, cells, what, unit, marks, numbers, standardized)
+            mesh = _draw_cells(axes, rows, values, window)
+            _outline(axes, rows, marks)
+            _colour_bar(axes, mesh, values, f"{what} ({unit})", as_percent=not standardized)
+            rows.name(axes)
+            _style.axis_label(axes, "x", self._session_label())
+            self._ticks(axes, window, 300)
+            if own:
+                _style.footer(_style.figure_of(axes), self.note())
+            _style.settle(axes)
+            width, height = _style.size_points(axes)
+            fits = width / len(window) >= max(map(_style.text_width, texts)) + 3 and height / rows.count >= 10.5
+            fits = fits and len(texts) <= MAX_NUMBERS
+            about = _events(len(values)) + (f"; numbers: {unit}" if fits else "")
+            about += "; grey: no return" if np.isnan(values).any() else ""
+            about += "; outlined: event session" if 0 in window else ""
+            hung, points = _style.strip(axes, marks)
+            about += f"\n{key}" if (key := _style.key(hung)) else ""
+            _style.header(axes, f"{what.capitalize()} by security and session", about)
+            _style.settle(axes)
+            self._ticks(axes, window, _style.size_points(axes)[0])
+            axes.tick_params(axis="x", which="minor", length=0)
+            _style.headroom(axes, points)
+            rows.name(axes)
+            _style.draw_marks(axes, hung, 0.0, over_cells=True)
+            if fits:
+                _draw_numbers(axes, mesh, rows, values, window, texts)
+            rows.draw_heads(axes, dict.fromkeys(rows.heads, _style.BLACK))
+            _style.settle(axes)
         return axes
 
     # -- words ---------------------------------------------------------------------------------------------------
@@ -444,19 +400,16 @@ class Plotter:
         Returns
         -------
         str
-            One line of sentences.
+            Sentences.
         """
         res = self.results
-        model, index = res.study.model, res.fit.index
-        words = re.findall(r"[A-Z]+(?=[A-Z][a-z]|$)|[A-Z]?[a-z]+|\d+", type(model).__name__)
-        name = " ".join(word if word.isupper() else word.lower() for word in words) or type(model).__name__
+        model, index, counts = res.study.model, res.fit.index, res.fit.n_obs
+        parts = re.findall(r"[A-Z]+(?=[A-Z][a-z]|$)|[A-Z]?[a-z]+|\d+", type(model).__name__)
+        name = " ".join(part if part.isupper() else part.lower() for part in parts) or type(model).__name__
         inputs = ", ".join(model.benchmarks[:6]) + (", …" if len(model.benchmarks) > 6 else "")
-        low, high = int(res.fit.n_obs.min()), int(res.fit.n_obs.max())
-        usable = f"{low}" if low == high else f"{low}–{high}"
         sentences = [
             f"{name[:1].upper()}{name[1:]}{f' ({inputs})' if inputs else ''}, estimated over sessions "
-            f"{_span(index.estimation)} ({usable} usable returns); n = {len(res)} security-event"
-            f"{'s' if len(res) > 1 else ''}"
+            f"{_span(index.estimation)} ({_range(counts)} usable returns); n = {_events(len(res))}"
             f"{f', {len(res.dropped)} dropped' if len(res.dropped) else ''}."
         ]
         if res.shared_dates.clustered:
@@ -465,25 +418,37 @@ class Plotter:
             sentences.append("Averages are weighted.")
         return " ".join(sentences)
 
-    def _groups(self) -> list[str]:
+    def _level(self, confidence: float | None) -> float:
+        return self.results.study.confidence if confidence is None else confidence
+
+    def _group_of(self, part: EventStudyResults) -> list[str]:
+        """Group of each event; one for all where there are none."""
+        if not part.groups:
+            return [NO_GROUP] * len(part)
+        return [NO_GROUP if pd.isna(name) else str(name) for name in part.events["group"]]
+
+    def _parts(self) -> dict[str, EventStudyResults]:
+        """Results of each group."""
         if not self.results.groups:
             raise InputError("The events have no groups.", remedy="Give group= to Events.at, or a group column.")
-        return self.results.groups
+        of = np.array(self._group_of(self.results), dtype=object)
+        return {name: self.results.select(mask=of == name) for name in self._colours()}
 
-    def _colours(self) -> dict[str | None, str]:
+    def _colours(self) -> dict[str, str]:
+        """Colour of each group, the same in every figure."""
         from eventstudy._style import PALETTE
 
-        named: dict[str | None, str] = {None: PALETTE[0]}
-        return named | {name: PALETTE[at % len(PALETTE)] for at, name in enumerate(self.results.groups)}
+        names = dict.fromkeys(self._group_of(self.results))
+        return {name: PALETTE[at % len(PALETTE)] for at, name in enumerate(names)}
 
     @property
     def _position(self) -> int | None:
         """Column of the event session in the panel where all events share it."""
-        position = self.results.fit.index.position
-        return int(position[0]) if len(np.unique(position)) == 1 else None
+        position = np.unique(self.results.fit.index.position)
+        return int(position[0]) if len(position) == 1 else None
 
     def _date(self, tau: int) -> pd.Timestamp | None:
-        """Calendar date of a relative session, where there is one for all events and the panel reaches it."""
+        """Calendar date of a relative session, if it is one for all events and the panel reaches it."""
         sessions, position = self.results.study.returns.sessions, self._position
         if position is None or not 0 <= position + tau < len(sessions):
             return None
@@ -496,17 +461,14 @@ class Plotter:
             return [str(ticker) for ticker in events["ticker"]]
         return [f"{ticker} {when:%Y-%m-%d}" for ticker, when in zip(events["ticker"], events["session"], strict=True)]
 
-    def _labelled(self, cars: pd.DataFrame) -> set[int]:
-        """Rows whose line gets a label: all, or the five highest and the five lowest at the end."""
-        if len(cars) <= MAX_LABELS:
-            return set(range(len(cars)))
-        last = cars.ffill(axis=1).iloc[:, -1].to_numpy()
-        order = [int(at) for at in np.argsort(last, kind="stable") if not np.isnan(last[at])]
-        return {*order[:5], *order[-5:]}
-
     def _marks(self, mark: Marks | None) -> list[Mark]:
-        """The event session and the sessions asked for."""
+        """The sessions asked for, and the event session."""
+        from eventstudy._style import Mark
+
         event, found = self.results.fit.index.event, []
+        labels = self.results.events.get("label")
+        label = str(labels.iloc[0]) if labels is not None and labels.nunique(dropna=False) == 1 else ""
+        label = label if 0 < len(label) <= 32 else "event"
         for key, text in (mark or {}).items():
             tau = int(key) if isinstance(key, int | np.integer) and not isinstance(key, bool) else self._tau_of(key)
             if tau not in event:
@@ -515,15 +477,14 @@ class Plotter:
                     remedy="Mark sessions of the event window.",
                     tau=tau,
                 )
-            found.append(_style.Mark(tau, str(text)))
-        if 0 in event:
-            labels = self.results.events.get("label")
-            label = str(labels.iloc[0]) if labels is not None and labels.nunique(dropna=False) == 1 else ""
-            found.append(_style.Mark(0, label if 0 < len(label) <= 32 else "event", event=True))
-        return found
+            if tau == 0:
+                label = f"{label}: {text}"
+            else:
+                found.append(Mark(tau, str(text)))
+        return [*found, Mark(0, label, event=True)] if 0 in event else found
 
     def _tau_of(self, key: object) -> int:
-        if not isinstance(key, str | date | np.datetime64):
+        if isinstance(key, bool) or not isinstance(key, str | date | np.datetime64):
             raise InputError(f"mark={key!r} is neither a relative session nor a date.", remedy="Such as {-2: 'text'}.")
         if self._position is None:
             raise InputError(
@@ -544,24 +505,22 @@ class Plotter:
         day = self._date(0)
         return SESSIONS if day is None else f"{SESSIONS} (0 = {_day(day)} {day.year})"
 
-    # -- composing -----------------------------------------------------------------------------------------------
-
     def _tick(self, tau: int) -> str:
         day = self._date(tau)
         return _tau(tau) if day is None else f"{_tau(tau)}\n{_day(day)}"
 
-    def _time_ticks(self, axes: Axes, window: Window, points: float, *, show: bool = True) -> None:
-        """Ticks at multiples of a step whose labels do not touch; small ticks at every session."""
+    def _ticks(self, axes: Axes, window: Window, points: float) -> None:
+        """Ticks at multiples of a step whose labels do not touch; small ones at every session."""
         from eventstudy import _style
 
         taus = window.tau.tolist()
         step = _style.tick_step(self._tick, taus, points / len(taus))
         at = [tau for tau in taus if tau % step == 0] or [taus[0]]
-        axes.set_xticks(at, [self._tick(tau) if show else "" for tau in at])
+        axes.set_xticks(at, [self._tick(tau) for tau in at])
         axes.set_xticks(taus, minor=True)
         axes.spines["bottom"].set_bounds(window.start, window.end)
 
-    def _compose(
+    def _words_over_time(
         self,
         axes: Axes,
         own: bool,
@@ -569,146 +528,58 @@ class Plotter:
         title: str,
         subtitle: str,
         marks: Sequence[Mark],
-        ends: Sequence[LineEnd],
-        keys: Sequence[Any] = (),
+        ends: Sequence[LineEnd | None],
+        colours: Mapping[str, str],
     ) -> None:
         """Words around a chart over time, each measured and placed where nothing else is."""
         from eventstudy import _style
 
-        here = [item for item in marks if item.tau in window]
-        pad = 0.5 if len(window) > 1 else 1.0
-        axes.set_xlim(window.start - pad, window.end + (pad if not ends else 0.15))
+        labels = [end for end in ends if end is not None]
+        marks = [mark for mark in marks if mark.tau in window]
+        _zero(axes, "y")
         _style.percent_axis(axes, "y")
         _style.axis_label(axes, "x", self._session_label())
-        self._time_ticks(axes, window, 300)
+        axes.set_xlim(window.start - 0.5, window.end + (0.15 if labels else 0.5))
+        self._ticks(axes, window, 300)
         if own:
-            _style.footer(axes.get_figure(root=True), self.note())
+            _style.footer(_style.figure_of(axes), self.note())
         _style.settle(axes)
-        if ends:
-            _style.room_right(axes, max(_style.text_width(end.text) for end in ends) + 20)
-            low, high = axes.get_xlim()
-            axes.xaxis.label.set_x(((window.start + window.end) / 2 - low) / (high - low))
-        shown, points = _style.strip(axes, here)
-        if key := _style.key(shown):
-            subtitle += f"\n{key}"
+        if labels:
+            _style.room_right(axes, max(_style.text_width(end.text) for end in labels) + 20)
+            _style.centre_label(axes, window.start, window.end)
+        hung, points = _style.strip(axes, marks)
+        subtitle += f"\n{key}" if (key := _style.key(hung)) else ""
         _style.header(axes, title, subtitle)
         _style.settle(axes)
-        self._time_ticks(axes, window, _style.at_points(axes, window.end) - _style.at_points(axes, window.start))
-        legend = _style.legend(axes, keys)
-        _style.headroom(axes, points + legend)
-        _style.draw_marks(axes, shown, legend)
-        _style.draw_ends(axes, ends, points + legend)
+        self._ticks(axes, window, _style.at_points(axes, window.end + 0.5) - _style.at_points(axes, window.start - 0.5))
+        above = _style.legend(axes, colours)
+        _style.headroom(axes, points + above)
+        _style.draw_marks(axes, hung, above)
+        _style.draw_ends(axes, labels, points + above)
         _style.settle(axes)
 
-    def _compose_rows(
-        self,
-        axes: Axes,
-        own: bool,
-        rows: Rows,
-        title: str,
-        subtitle: str,
-        level: str,
-        keys: Sequence[Any],
-        colours: Mapping[str | None, str],
+    def _words_around_panels(
+        self, figure: Figure, panels: Sequence[Axes], columns: int, window: Window, band: str, marks: Sequence[Mark]
     ) -> None:
-        """Words around a forest chart: names, values and the heads of groups."""
+        """Words around small panels on shared axes."""
         from eventstudy import _style
 
-        table = rows.frame
-        value = [percent(item, 1) for item in table["car"]]
-        bounds = [
-            f"[{number(low * 100, 1)}, {number(high * 100, 1)}]" if np.isfinite(low + high) else ""
-            for low, high in zip(table["ci_lower"], table["ci_upper"], strict=True)
-        ]
-        value = [
-            f"missing ({missing} of the returns)" if np.isnan(car) else shown
-            for car, shown, missing in zip(table["car"], value, table["n_missing"], strict=True)
-        ]
-        heads = ("CAR", f"{level} interval (%)")
-        if own:
-            _style.footer(axes.get_figure(root=True), self.note())
-        axes.set_yticks(rows.y, table["name"])
-        _style.settle(axes)
-        _style.header(axes, title, subtitle)
-        _style.settle(axes)
-        height = _style.size_points(axes)[1]
-        skip = rows.thin(axes, height)
-        wide = max(map(_style.text_width, [*bounds, heads[1]]))
-        narrow = max(_style.text_width(text) for text in [*value, heads[0]] if not text.startswith("missing"))
-        low, high = axes.get_xlim()
-        _style.room_right(axes, wide + narrow + 26)
-        inner = axes.get_xlim()
-        ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
-        axes.set_xticks(ticks)
-        axes.set_xlim(inner)
-        axes.spines["bottom"].set_bounds(low, high)
-        axes.tick_params(axis="y", length=0)
-        axes.spines["left"].set_visible(False)
-        axes.xaxis.label.set_x(0.5 * (high - low) / (inner[1] - inner[0]))
-        strong = _style.ink(axes)
-        common: dict[str, Any] = {
-            "xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center",
-            "fontsize": _style.SMALL, "fontfamily": _style.FAMILY,
-        }  # fmt: skip
-        for text, x in ((heads[1], 0.0), (heads[0], -wide - 10)):
-            axes.annotate(text, (1, -1), (x, 0), ha="right", color="#555555", **common)
-        for at in range(0, len(table), skip):
-            missing = value[at].startswith("missing")
-            axes.annotate(bounds[at], (1, rows.y[at]), (0, 0), ha="right", color="#555555", **common)
-            axes.annotate(
-                value[at], (1, rows.y[at]), (0 if missing else -wide - 10, 0), ha="right",
-                color="#555555" if missing else "#1A1A1A", **common,
-            )  # fmt: skip
-        _style.draw_heads(axes, rows, {name: _style.darkened(colours[name]) for name in rows.heads}, strong.strong)
-        legend = _style.legend(axes, keys)
-        _style.headroom(axes, legend)
-        _style.settle(axes)
-
-    def _compose_cells(
-        self,
-        axes: Axes,
-        own: bool,
-        rows: Rows,
-        cells: FloatArray,
-        title: str,
-        unit: str,
-        marks: Sequence[Mark],
-        numbers: bool,
-        standardized: bool,
-    ) -> None:
-        """Words around a heat map, and numbers in its cells where they can be read."""
-        from eventstudy import _style
-
-        window = self.results.fit.index.event
-        axes.set_yticks(rows.y, rows.frame["name"])
-        axes.tick_params(axis="y", length=0)
-        _style.axis_label(axes, "x", self._session_label())
-        self._time_ticks(axes, window, 300)
-        if own:
-            _style.footer(axes.get_figure(root=True), self.note())
-        _style.settle(axes)
-        width, height = _style.size_points(axes)
-        shown = [number(value if standardized else value * 100, 1) for value in cells.ravel()]
-        fits = width / len(window) >= max(map(_style.text_width, shown)) + 3 and height / rows.count >= 10.5
-        numbers = numbers and fits
-        subtitle = f"{len(cells)} security-event{'s' if len(cells) > 1 else ''}"
-        subtitle += f"; numbers in {unit}" if numbers else ""
-        subtitle += "; grey: no return" if np.isnan(cells).any() else ""
-        subtitle += "; outlined: event session" if any(item.event for item in marks) else ""
-        placed, points = _style.strip(axes, marks)
-        if key := _style.key(placed):
-            subtitle += f"\n{key}"
-        _style.header(axes, title, subtitle)
-        _style.settle(axes)
-        rows.thin(axes, _style.size_points(axes)[1])
-        self._time_ticks(axes, window, _style.size_points(axes)[0])
-        axes.tick_params(axis="x", which="minor", length=0)
-        _style.headroom(axes, points)
-        _style.draw_marks(axes, placed, 0.0, cells=True)
-        if numbers:
-            _draw_numbers(axes, rows, cells, window, shown)
-        _style.draw_heads(axes, rows, dict.fromkeys(rows.heads, "#1A1A1A"), "#1A1A1A")
-        _style.settle(axes)
+        first = panels[0]
+        marks = [mark for mark in marks if mark.tau in window]
+        about = f"{band[:1].upper()}{band[1:]}; grey: the other groups"
+        about += "; solid vertical line: event session" if 0 in window else ""
+        about += f"\n{key}" if (key := _style.key(_style.strip(first, marks, short=True)[0])) else ""
+        title = f"Cumulative average abnormal return by group, from session {_tau(window.start)}"
+        down = "cumulative average abnormal return (%)"
+        _style.frame(figure, title, about, self._session_label(), down, self.note())
+        self._ticks(first, window, 130)
+        _style.settle(first)
+        hung, points = _style.strip(first, marks, short=True)
+        _style.headroom(first, points)
+        for axes in panels:
+            self._ticks(axes, window, _style.size_points(axes)[0])
+            _style.draw_marks(axes, hung, 0.0)
+        _style.settle(first)
 
 
 def save(figure: Axes | Figure, path: str | Path, *, dpi: float = 200) -> Path:
@@ -737,11 +608,11 @@ def save(figure: Axes | Figure, path: str | Path, *, dpi: float = 200) -> Path:
     DataSourceError
         If the file cannot be written.
     """
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
     from eventstudy import _style
 
-    whole = figure if isinstance(figure, Figure) else figure.get_figure(root=True)
+    whole = _style.figure_of(figure) if isinstance(figure, Axes) else figure
     out = Path(path)
     metadata: dict[str, dict[str, Any]] = {
         ".png": {"Software": None},
@@ -750,8 +621,6 @@ def save(figure: Axes | Figure, path: str | Path, *, dpi: float = 200) -> Path:
     }
     if out.suffix.lower() not in metadata:
         raise InputError(f"{out.name!r} is not a .png, .svg or .pdf file.", remedy="Choose one of these suffixes.")
-    if whole is None:
-        raise InputError("These axes are on no figure.", remedy="Draw them again.")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with _style.context():
@@ -761,33 +630,88 @@ def save(figure: Axes | Figure, path: str | Path, *, dpi: float = 200) -> Path:
     return out
 
 
-# -- rows of a chart -----------------------------------------------------------------------------------------------
-
-
 # -- drawing -------------------------------------------------------------------------------------------------------
 
 
 def _axes(ax: Axes | None, width: float, height: float) -> tuple[Axes, bool]:
+    """Axes to draw on, and whether they are ours."""
     from eventstudy import _style
 
     return (_style.new_figure(width, height).add_subplot(), True) if ax is None else (ax, False)
 
 
-def _draw_path(axes: Axes, path: pd.DataFrame, colour: str, name: str, *, band: bool, alpha: float, at: int) -> None:
-    dashes = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1.2, 1.5)))[at // 7 % 4]
-    axes.plot(
-        path.index, path["caar"], color=colour, linewidth=1.8, linestyle=dashes, marker="o", markersize=2.8,
-        label=name, zorder=3,
-    )  # fmt: skip
-    if band:
-        axes.fill_between(
-            path.index, path["ci_lower"], path["ci_upper"], color=colour, alpha=alpha, linewidth=0, zorder=2,
-            label=f"_band {name}",
-        )  # fmt: skip
+def _zero(axes: Axes, axis: Literal["x", "y"]) -> None:
+    draw = axes.axvline if axis == "x" else axes.axhline
+    draw(0, color="#666666", linewidth=0.8, zorder=1.5, label="_zero")
 
 
-def _draw_cells(axes: Axes, rows: Rows, cells: FloatArray, window: Window) -> tuple[Any, float]:
-    """One mesh per block of rows on one scale; the last mesh, and the end of the scale."""
+def _draw_path(axes: Axes, path: pd.DataFrame, colour: str, name: str, *, alpha: float, at: int) -> None:
+    """Line with its band; lines that share a colour differ in their dashes."""
+    dashes: Any = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1.2, 1.5)))[at // 7 % 4]
+    look: dict[str, Any] = {"linewidth": 1.8, "linestyle": dashes, "marker": "o", "markersize": 2.8, "zorder": 3}
+    axes.plot(path.index, path["caar"], color=colour, label=name, **look)
+    if alpha:
+        bounds = path["ci_lower"], path["ci_upper"]
+        axes.fill_between(path.index, *bounds, color=colour, alpha=alpha, linewidth=0, zorder=2, label=f"_band {name}")
+
+
+def _draw_intervals(axes: Axes, rows: Rows, colours: Mapping[str, str]) -> None:
+    """Intervals and markers of a forest chart; a row without a value stays empty."""
+    there = rows.frame["car"].notna().to_numpy()
+    table, y = rows.frame[there], np.array(rows.y)[there]
+    colour = [colours[name] for name in table["group"]]
+    excludes = (table["ci_lower"] > 0) | (table["ci_upper"] < 0)
+    face = [own if full else "white" for own, full in zip(colour, excludes, strict=True)]
+    if there.any():
+        axes.hlines(y, table["ci_lower"], table["ci_upper"], colors=colour, linewidth=1.6, gid="interval")
+        axes.scatter(table["car"], y, s=26, c=face, edgecolors=colour, linewidths=1.4, zorder=3, gid="car")
+    _zero(axes, "x")
+
+
+def _values_beside(axes: Axes, rows: Rows, title: str, subtitle: str, note: str | None, head: str) -> None:
+    """Words around a forest chart: names left, values and bounds in columns right, in a margin free of data."""
+    from eventstudy import _style
+
+    table = rows.frame
+    values = [percent(value, 1) for value in table["car"]]
+    bounds = [
+        f"[{number(low * 100, 1)}, {number(high * 100, 1)}]"
+        for low, high in zip(table["ci_lower"], table["ci_upper"], strict=True)
+    ]
+    if note is not None:
+        _style.footer(_style.figure_of(axes), note)
+    rows.name(axes)
+    _style.settle(axes)
+    _style.header(axes, title, subtitle)
+    _style.settle(axes)
+    skip = rows.name(axes)
+    wide, narrow = max(map(_style.text_width, [*bounds, head])), max(map(_style.text_width, [*values, "CAR"]))
+    low, high = axes.get_xlim()
+    ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
+    axes.set_xticks(ticks)
+    axes.set_xlim(low, high)
+    _style.room_right(axes, wide + narrow + 26)
+    _style.centre_label(axes, low, high)
+    axes.spines["bottom"].set_bounds(low, high)
+    axes.spines["left"].set_visible(False)
+    column: dict[str, Any] = {
+        "xycoords": ("axes fraction", "data"), "textcoords": "offset points", "ha": "right", "va": "center"
+    }  # fmt: skip
+    left, grey = (-wide - 10, 0.0), _style.words(_style.GREY)
+    axes.annotate("CAR", (1, -1), left, **column, **grey)
+    axes.annotate(head, (1, -1), (0, 0), **column, **grey)
+    for at in range(0, len(table), skip):
+        if np.isnan(table["car"].iloc[at]):
+            missing = int(table["n_missing"].iloc[at])
+            text = f"no value: {missing} return{'s' if missing > 1 else ''} missing"
+            axes.annotate(text, (1, rows.y[at]), (0, 0), **column, **grey)
+        else:
+            axes.annotate(bounds[at], (1, rows.y[at]), (0, 0), **column, **grey)
+            axes.annotate(values[at], (1, rows.y[at]), left, **column, **_style.words(_style.BLACK))
+
+
+def _draw_cells(axes: Axes, rows: Rows, cells: FloatArray, window: Window) -> Any:
+    """One mesh per block of rows, on one symmetric scale; the last mesh."""
     import matplotlib
     from matplotlib.colors import Normalize
 
@@ -796,57 +720,77 @@ def _draw_cells(axes: Axes, rows: Rows, cells: FloatArray, window: Window) -> tu
     there = np.abs(cells[np.isfinite(cells)])
     limit = float(np.percentile(there, 98)) if len(there) else 0.0
     limit = limit if limit > 0 else 0.01
-    norm, colours = Normalize(-limit, limit), matplotlib.colormaps["RdBu"].with_extremes(bad=_style.MISSING)
-    edges = np.arange(window.start, window.end + 2) - 0.5
-    mesh = None
+    look: dict[str, Any] = {
+        "norm": Normalize(-limit, limit),
+        "cmap": matplotlib.colormaps["RdBu"].with_extremes(bad=_style.MISSING),
+        "edgecolors": "white",
+        "linewidth": 0.5,
+    }
+    edges, mesh = np.arange(window.start, window.end + 2) - 0.5, None
     for first, last in rows.blocks():
         lines = np.arange(rows.y[first], rows.y[last - 1] + 2) - 0.5
-        mesh = axes.pcolormesh(
-            edges, lines, np.ma.masked_invalid(cells[first:last]), norm=norm, cmap=colours,
-            edgecolors="white", linewidth=0.5,
-        )  # fmt: skip
-    return mesh, limit
+        mesh = axes.pcolormesh(edges, lines, np.ma.masked_invalid(cells[first:last]), **look)
+    return mesh
 
 
-def _colour_bar(axes: Axes, mesh: Any, cells: FloatArray, limit: float, label: str, standardized: bool) -> None:
-    from matplotlib.ticker import FuncFormatter
+def _outline(axes: Axes, rows: Rows, marks: Iterable[Mark]) -> None:
+    """Limits of a heat map, no spines, and a frame around the column of each mark."""
+    from matplotlib.patches import Rectangle
 
     from eventstudy import _style
 
+    axes.set_ylim(rows.count - 0.5, -0.5)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    for mark in marks:
+        look = {"linewidth": 1.3 if mark.event else 0.9, "linestyle": _style.DOT_DASH[mark.event]}
+        corner = (mark.tau - 0.5, -0.5)
+        axes.add_patch(Rectangle(corner, 1, rows.count, fill=False, edgecolor=_style.BLACK, zorder=4, **look))
+
+
+def _colour_bar(axes: Axes, mesh: Any, cells: FloatArray, label: str, *, as_percent: bool) -> None:
+    from eventstudy import _style
+
+    figure, colours, limit = _style.figure_of(axes), _style.ink(axes), mesh.norm.vmax
     above, below = bool((cells > limit).any()), bool((cells < -limit).any())
     extend = {(True, True): "both", (True, False): "max", (False, True): "min", (False, False): "neither"}
-    figure, height = axes.get_figure(root=True), axes.figure.get_figure(root=True).get_figheight()  # type: ignore[union-attr]
-    bar = figure.colorbar(  # type: ignore[union-attr]
-        mesh, ax=axes, extend=extend[above, below], shrink=min(1.0, 3.2 / max(height - 1.5, 1.0)), anchor=(0, 1),
-        aspect=18, pad=0.02,
-    )  # fmt: skip
-    bar.outline.set_visible(False)  # type: ignore[operator]
-    bar.ax.set_facecolor("none")
-    if not standardized:
-        bar.ax.yaxis.set_major_formatter(FuncFormatter(_style.percent_tick))
-    colours = _style.ink(axes)
+    height = figure.get_figheight() * axes.get_position().height
+    shrink = min(1.0, 3.2 / height)
+    bar = figure.colorbar(mesh, ax=axes, extend=extend[above, below], shrink=shrink, anchor=(0, 1), aspect=18, pad=0.02)
+    bar.outline.set_visible(False)
+    if as_percent:
+        _style.percent_axis(bar.ax, "y")
     bar.ax.tick_params(
-        labelsize=_style.SMALL, labelfontfamily=_style.FAMILY, width=0.6, length=3, color=colours.soft,
-        labelcolor=colours.strong,
-    )  # fmt: skip
-    bar.set_label(label, fontsize=_style.SMALL, fontfamily=_style.FAMILY, color=colours.strong)
+        labelsize=_style.SMALL, labelfontfamily=_style.FAMILY, width=0.6, color=colours.soft, labelcolor=colours.strong
+    )
+    bar.set_label(label, **_style.words(colours.strong))
 
 
-def _draw_numbers(axes: Axes, rows: Rows, cells: FloatArray, window: Window, shown: Sequence[str]) -> None:
+def _draw_numbers(axes: Axes, mesh: Any, rows: Rows, cells: FloatArray, window: Window, texts: Sequence[str]) -> None:
+    """Numbers in the cells, in the ink that reads better on each."""
     from eventstudy import _style
 
-    mesh = axes.collections[-1]
     colours = mesh.cmap(mesh.norm(np.ma.masked_invalid(cells)))
-    for at, text in enumerate(shown):
+    for at, text in enumerate(texts):
         row, column = divmod(at, cells.shape[1])
-        dark = _style.luminance(colours[row, column, :3]) < 0.19
-        axes.text(
-            window.start + column, rows.y[row], text, ha="center", va="center", fontsize=_style.SMALL,
-            fontfamily=_style.FAMILY, color="white" if dark else "#1A1A1A",
-        )  # fmt: skip
+        ink = "white" if _style.luminance(tuple(colours[row, column, :3])) < 0.19 else _style.BLACK
+        axes.text(window.start + column, rows.y[row], text, ha="center", va="center", **_style.words(ink))
 
 
 # -- words ---------------------------------------------------------------------------------------------------------
+
+
+def _labelled(cars: pd.DataFrame) -> set[int]:
+    """Rows whose line gets a label: all, or the five that end lowest and the five that end highest."""
+    if len(cars) <= MAX_LABELS:
+        return set(range(len(cars)))
+    last = cars.ffill(axis=1).iloc[:, -1].to_numpy()
+    order = [int(at) for at in np.argsort(last, kind="stable") if not np.isnan(last[at])]
+    return {*order[:5], *order[-5:]}
+
+
+def _window_of(path: pd.DataFrame) -> Window:
+    return Window(int(path.index[0]), int(path.index[-1]))
 
 
 def _tau(tau: int) -> str:
@@ -861,20 +805,29 @@ def _day(day: pd.Timestamp) -> str:
     return f"{day.day} {_MONTHS[day.month - 1]}"
 
 
-def _percent_level(level: float) -> str:
+def _per_cent(level: float) -> str:
     return f"{level * 100:.6g} %"
 
 
-def _counts(paths: Any) -> str:
-    """Number of events behind the paths: one, or the lowest to the highest."""
-    counts = np.concatenate([path["n"].to_numpy() for path in paths])
-    low, high = int(counts.min()), int(counts.max())
+def _events(count: int | str) -> str:
+    return f"{count} security-event{'' if str(count) == '1' else 's'}"
+
+
+def _range(counts: Any) -> str:
+    low, high = int(np.min(counts)), int(np.max(counts))
     return f"{low}" if low == high else f"{low}–{high}"
 
 
-def _band_meaning(paths: Any, level: float) -> str:
-    found = list(paths)
-    if all(path["ci_lower"].isna().all() for path in found):
+def _count(paths: Iterable[pd.DataFrame]) -> str:
+    """Number of events behind the paths: one number, or the lowest and the highest."""
+    return _range(np.concatenate([path["n"].to_numpy() for path in paths]))
+
+
+def _band(paths: Iterable[pd.DataFrame], level: float) -> str:
+    """What the bands mean."""
+    whole = pd.concat(list(paths))
+    if whole["ci_lower"].isna().all():
         return "no band: a standard error cannot be computed"
-    sources = list(dict.fromkeys(name for path in found for name in path["std_error_from"]))
-    return f"band: pointwise {_percent_level(level)} interval, {' or '.join(sources)} standard error"
+    return (
+        f"band: pointwise {_per_cent(level)} interval, {' or '.join(whole['std_error_from'].unique())} standard error"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
@@ -22,6 +23,7 @@ from eventstudy.events import Events, ResolvedEvents
 from eventstudy.inference import shared_dates
 from eventstudy.models.base import ModelFit, NormalReturnModel
 from eventstudy.panel import ReturnPanel
+from eventstudy.parallel import fit_in_chunks
 from eventstudy.results import DROPPED_COLUMNS, EventStudyResults
 from eventstudy.windows import EventIndex, Window, WindowLike, check_windows
 
@@ -121,8 +123,24 @@ class EventStudy:
         for name, made in (("_estimation", estimation), ("_event", event), ("_min_obs", int(min_obs))):
             object.__setattr__(self, name, made)
 
-    def fit(self) -> EventStudyResults:
+    def fit(
+        self,
+        *,
+        progress: bool | None = None,
+        chunk_size: int | None = None,
+        executor: Executor | None = None,
+    ) -> EventStudyResults:
         """Fit the model to every event and return the results.
+
+        Parameters
+        ----------
+        progress : bool, optional
+            Whether a bar is drawn; by default on a terminal, for 100,000 events or more.
+        chunk_size : int, optional
+            Events fitted at a time, 65,536 by default. It changes no number.
+        executor : concurrent.futures.Executor, optional
+            Where chunks are fitted: threads, processes, or a Dask cluster by ``client.get_executor()``. All cores of
+            this machine by default. It changes no number.
 
         Returns
         -------
@@ -140,12 +158,22 @@ class EventStudy:
         DroppedEventsWarning, ThinWindowWarning, ClusteredEventsWarning
             Each once, with counts.
         """
+        if chunk_size is not None and (isinstance(chunk_size, bool) or chunk_size < 1):
+            raise InputError(f"chunk_size={chunk_size!r} is not a positive whole number.", remedy="Such as 65_536.")
         resolved = self.events.resolve(self.returns.sessions, self.calendar)
         row = self.returns.rows(self.events.ticker)
         reasons = self._misplaced(row, resolved)
         kept = np.flatnonzero((row >= 0) & (resolved.position >= 0))
         index = EventIndex(row[kept], resolved.position[kept], self._estimation, self._event)
-        fit = self.model.fit(self.returns, index, self._min_obs)
+        fit = fit_in_chunks(
+            self.model,
+            self.returns,
+            index,
+            self._min_obs,
+            chunk_size=chunk_size,
+            executor=executor,
+            progress=progress,
+        )
         failed = self._failed(fit)
         for at in np.flatnonzero(failed != kernels.OK):
             reasons[int(kept[at])] = self._reason(fit, int(at), int(failed[at]))

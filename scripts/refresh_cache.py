@@ -19,9 +19,7 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     cache = PriceCache(options.cache)
     try:
-        prices = load_prices(
-            options.tickers, options.start, options.end, source="yahoo", cache=cache, refresh=True
-        )
+        prices = load_prices(options.tickers, options.start, options.end, source="yahoo", cache=cache, refresh=True)
     except EventStudyError as exc:
         sys.stderr.write(f"{exc}\n")
         return 1

@@ -145,7 +145,7 @@ class FrameProvider:
                 f"{self._where}: unadjusted closes only; returns on ex-dividend and split days are wrong. "
                 "Add a column adj_close, or dividends.",
                 EventStudyWarning,
-                stacklevel=2,
+                stacklevel=4,
             )
         groups = {str(t): g for t, g in parsed[mine].groupby(tickers.to_numpy()[mine], sort=False)}
         return {s: self._bars(checked_bars(groups[s], s, self._where), basis) for s in symbols}

@@ -95,9 +95,7 @@ def _covers_offline(entry: CacheEntry | None, start: date | None, end: date | No
     if entry is None:
         return False
     asked_start, asked_end = _query(entry)
-    return (start is None or asked_start is None or asked_start <= start) and (
-        end is None or end <= asked_end
-    )
+    return (start is None or asked_start is None or asked_start <= start) and (end is None or end <= asked_end)
 
 
 def _query(entry: CacheEntry) -> Span:
@@ -196,8 +194,7 @@ def _failed(provider: str, failures: Mapping[str, str], partial: Mapping[str, Ba
     causes = "; ".join(f"{symbol}: {cause}" for symbol, cause in failures.items())
     kept = f" The other {len(partial)} are in the cache." if partial else ""
     return DataSourceError(
-        f"{provider} could not deliver {len(failures)} of {len(failures) + len(partial)} tickers: "
-        f"{causes}.{kept}",
+        f"{provider} could not deliver {len(failures)} of {len(failures) + len(partial)} tickers: {causes}.{kept}",
         remedy="Run it again to go on from there, or leave these tickers out.",
         failures=dict(failures),
         partial=dict(partial),
@@ -218,9 +215,7 @@ def _miss(
         asked_start, asked_end = _query(entry)
         return f"{symbol} ({asked_start or 'its beginning'} to {asked_end})"
 
-    span = " ".join(
-        part for part, day in ((f"--start {start}", start), (f"--end {end}", end)) if day is not None
-    )
+    span = " ".join(part for part, day in ((f"--start {start}", start), (f"--end {end}", end)) if day is not None)
     return CacheMissError(
         f"offline, and the cache {cache.directory} does not cover {start or 'the beginning'} "
         f"to {end or 'today'} for {', '.join(lacking)}; it holds {', '.join(map(held, lacking))}.",

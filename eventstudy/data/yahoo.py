@@ -186,7 +186,7 @@ class YahooProvider:
                 f"total returns from closes and dividends differ from those of Yahoo's adjusted close: "
                 f"{'; '.join(found)}. Check that day's dividend and its currency.",
                 EventStudyWarning,
-                stacklevel=2,
+                stacklevel=6,
             )
         if failures:
             causes = "; ".join(f"{s}: {failures[s]}" for s in symbols if s in failures)

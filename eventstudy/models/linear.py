@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ from eventstudy.kernels import (
 from eventstudy.panel import ReturnPanel
 from eventstudy.windows import EventIndex, Window
 
-__all__ = ["FactorModel", "LinearFit", "MarketAdjusted", "MarketModel", "MeanAdjusted"]
+__all__ = ["FactorModel", "LinearFit", "LinearModel", "MarketAdjusted", "MarketModel", "MeanAdjusted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,24 +100,48 @@ class LinearFit:
         )
 
 
-def _fit(
-    panel: ReturnPanel, index: EventIndex, min_obs: int, design: LinearDesign, names: tuple[str, ...]
-) -> LinearFit:
-    est, event = index.estimation, index.event
-    arrays = fit_linear(
-        panel.values,
-        design,
-        index.security,
-        index.position,
-        (est.start, est.end),
-        (event.start, event.end),
-        min_obs,
-    )
-    return LinearFit(panel.values, design, index, arrays, names)
+class LinearModel(ABC):
+    """What all linear models share: a design, its names, and the batched kernel.
+
+    Subclasses give :meth:`design` and :attr:`coef_names`. The fit is made of two halves, so that chunks of events can
+    be fitted elsewhere: :meth:`fit_arrays` does the work, :meth:`assemble` puts its arrays beside the panel.
+    """
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def coef_names(self) -> tuple[str, ...]:
+        """Names of the fitted parameters."""
+
+    @abstractmethod
+    def design(self, panel: ReturnPanel) -> LinearDesign:
+        """Regressors taken from the panel."""
+
+    def fit_arrays(self, panel: ReturnPanel, index: EventIndex, min_obs: int) -> LinearArrays:
+        """Fit every event at once; the bare arrays."""
+        est, event = index.estimation, index.event
+        return fit_linear(
+            panel.values,
+            self.design(panel),
+            index.security,
+            index.position,
+            (est.start, est.end),
+            (event.start, event.end),
+            min_obs,
+        )
+
+    def assemble(self, panel: ReturnPanel, index: EventIndex, arrays: LinearArrays) -> LinearFit:
+        """Fit made of arrays that :meth:`fit_arrays` returned."""
+        return LinearFit(panel.values, self.design(panel), index, arrays, self.coef_names)
+
+    def fit(self, panel: ReturnPanel, index: EventIndex, min_obs: int) -> LinearFit:
+        """Fit every event at once."""
+        return self.assemble(panel, index, self.fit_arrays(panel, index, min_obs))
 
 
 @dataclass(frozen=True, slots=True)
-class MeanAdjusted:
+class MeanAdjusted(LinearModel):
     """Constant mean return: the expected return is the security's own mean over the estimation window.
 
     References
@@ -134,14 +159,18 @@ class MeanAdjusted:
         """None are needed."""
         return ()
 
-    def fit(self, panel: ReturnPanel, index: EventIndex, min_obs: int) -> LinearFit:
-        """Fit every event at once."""
-        design = LinearDesign(np.empty((0, panel.n_sessions)), None, True)
-        return _fit(panel, index, min_obs, design, ("alpha",))
+    @property
+    def coef_names(self) -> tuple[str, ...]:
+        """Names of the fitted parameters."""
+        return ("alpha",)
+
+    def design(self, panel: ReturnPanel) -> LinearDesign:
+        """A constant."""
+        return LinearDesign(np.empty((0, panel.n_sessions)), None, True)
 
 
 @dataclass(frozen=True, slots=True)
-class MarketAdjusted:
+class MarketAdjusted(LinearModel):
     """Market-adjusted return: the expected return is the benchmark's; nothing is fitted (``K = 0``).
 
     Parameters
@@ -169,14 +198,18 @@ class MarketAdjusted:
         """The benchmark."""
         return (self.benchmark,)
 
-    def fit(self, panel: ReturnPanel, index: EventIndex, min_obs: int) -> LinearFit:
-        """Fit every event at once."""
-        design = LinearDesign(np.empty((0, panel.n_sessions)), panel.values[panel.row(self.benchmark)], False)
-        return _fit(panel, index, min_obs, design, ())
+    @property
+    def coef_names(self) -> tuple[str, ...]:
+        """None are fitted."""
+        return ()
+
+    def design(self, panel: ReturnPanel) -> LinearDesign:
+        """The benchmark with a coefficient of one."""
+        return LinearDesign(np.empty((0, panel.n_sessions)), panel.values[panel.row(self.benchmark)], False)
 
 
 @dataclass(frozen=True, slots=True)
-class MarketModel:
+class MarketModel(LinearModel):
     """Market model: ``R = α + β R_m + e`` by ordinary least squares over the estimation window.
 
     Parameters
@@ -209,14 +242,18 @@ class MarketModel:
         """The benchmark."""
         return (self.benchmark,)
 
-    def fit(self, panel: ReturnPanel, index: EventIndex, min_obs: int) -> LinearFit:
-        """Fit every event at once."""
-        design = LinearDesign(panel.take(self.benchmarks), None, True)
-        return _fit(panel, index, min_obs, design, ("alpha", "beta"))
+    @property
+    def coef_names(self) -> tuple[str, ...]:
+        """Names of the fitted parameters."""
+        return ("alpha", "beta")
+
+    def design(self, panel: ReturnPanel) -> LinearDesign:
+        """A constant and the benchmark."""
+        return LinearDesign(panel.take(self.benchmarks), None, True)
 
 
 @dataclass(frozen=True, slots=True)
-class FactorModel:
+class FactorModel(LinearModel):
     """Linear model on several columns of the panel, with a constant: ``R = α + Σ β_j F_j + e``.
 
     Use it for a market index beside a sector index, or any factors that the panel holds as securities.
@@ -263,10 +300,14 @@ class FactorModel:
         """The factors."""
         return tuple(self.factors)
 
-    def fit(self, panel: ReturnPanel, index: EventIndex, min_obs: int) -> LinearFit:
-        """Fit every event at once."""
-        design = LinearDesign(panel.take(self.benchmarks), None, True)
-        return _fit(panel, index, min_obs, design, ("alpha", *(f"beta_{name}" for name in self.benchmarks)))
+    @property
+    def coef_names(self) -> tuple[str, ...]:
+        """Names of the fitted parameters."""
+        return ("alpha", *(f"beta_{name}" for name in self.benchmarks))
+
+    def design(self, panel: ReturnPanel) -> LinearDesign:
+        """A constant and the factors."""
+        return LinearDesign(panel.take(self.benchmarks), None, True)
 
 
 def _check_name(name: object) -> None:

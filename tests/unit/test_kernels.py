@@ -16,6 +16,7 @@ from eventstudy.kernels import (
     TOO_FEW,
     ZERO_VARIANCE,
     LinearDesign,
+    ResidualSums,
     chunks,
     estimation_residuals,
     fit_linear,
@@ -165,6 +166,24 @@ def test_nearly_perfect_fit(engine, p, noise):
         np.testing.assert_allclose(fit.ar[i], expected["ar"], atol=1e-16, rtol=RTOL)
 
 
+@pytest.mark.parametrize("p", [1, 2])
+@pytest.mark.parametrize("jump", [0.9, -0.9, 50.0])
+def test_an_outlier_in_the_first_row(engine, p, jump):
+    """The first usable return is far from all others, which a one-pass sum about it must survive."""
+    values, factors, offset = market(6, p, noise=1e-4)
+    values -= offset
+    values[:, 50] = jump
+    factors[0, 50] = jump / 2
+    design = LinearDesign(factors, None, True)
+    fit = fit_linear(values, design, np.arange(12), np.full(12, 150), EST, EVENT, 20, engine=engine)
+    assert (fit.status == OK).all()
+    for i in range(12):
+        _, expected = lstsq(values, design, i, 150)
+        np.testing.assert_allclose(fit.sigma2[i], expected["sigma2"], rtol=RTOL)
+        np.testing.assert_allclose(fit.coef[i, 1:], expected["coef"][1:], rtol=RTOL)
+        np.testing.assert_allclose(fit.ar[i], expected["ar"], rtol=RTOL, atol=1e-15 * abs(jump))
+
+
 @pytest.mark.parametrize("overlap", [0.9, 0.999, 0.99999])
 def test_nearly_collinear_factors(engine, overlap):
     """Two factors of the given correlation: abnormal returns and variances stay right to 1e-10 or the conditioning."""
@@ -248,6 +267,26 @@ def test_many_events_share_the_work(monkeypatch):
         monkeypatch.undo()
         for name in whole.__slots__:
             np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name), err_msg=name)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.2])
+def test_residual_sums_of_both_engines(missing):
+    rng = np.random.default_rng(18)
+    rows = rng.normal(0, 0.02, (30, 80)) + rng.normal(0, 0.01, 80)
+    rows[rng.random(rows.shape) < missing] = np.nan
+    rows[:, 33] = np.nan
+    dates, group = np.unique(rng.integers(100, 180, 30), return_inverse=True)
+    size, weight = np.bincount(group).astype(float), rng.uniform(0.5, 3, 30)
+    found = []
+    for e in ENGINES:
+        sums = ResidualSums.zeros(len(dates), 80)
+        sums.add(rows[:11], group[:11], weight[:11], engine=e)
+        sums.add(rows[11:], group[11:], weight[11:], engine=e)
+        found.append((sums, [sums.meetings(dates, size, shared, engine=e) for shared in (1, 30, 79)]))
+    for name in ("total", "total_weight", "scores", "counts"):
+        one, two = (getattr(sums, name) for sums, _ in found)
+        np.testing.assert_allclose(one, two, rtol=1e-11, atol=1e-13, err_msg=name)
+    np.testing.assert_allclose(found[0][1], found[1][1], rtol=1e-10)
 
 
 def test_no_events(engine):

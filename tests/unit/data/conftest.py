@@ -55,7 +55,9 @@ def yahoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeYahoo
     yfinance.set_tz_cache_location(str(tmp_path / "yfinance"))
     yfinance.data.SingletonMeta._instances.clear()
     yfinance.data.YfData.cache_get.cache_clear()
+    hidden = yfinance.config.debug.hide_exceptions
     yield fake
+    yfinance.config.debug.hide_exceptions = hidden
     yfinance.config.network.proxy = before
     yfinance.data.SingletonMeta._instances.clear()
     yfinance.cache._TzCacheManager._tz_cache = None

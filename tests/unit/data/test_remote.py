@@ -130,3 +130,11 @@ def test_the_offline_switch_can_be_off(monkeypatch, tmp_path, value) -> None:
     provider = Counting()
     load_prices("A", "2024-01-01", "2024-01-31", source=provider, cache=tmp_path)
     assert len(provider.asked) == 1
+
+
+@pytest.mark.parametrize(("progress", "shown"), [(None, False), (False, False), (True, True)])
+def test_the_progress_bar_is_off_outside_a_terminal(tmp_path, capsys, progress, shown) -> None:
+    load_prices(["A", "B"], "2024-01-01", "2024-01-31", source=Counting(), cache=tmp_path, progress=progress)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert ("counting: 100%" in captured.err) is shown

@@ -55,8 +55,9 @@ def test_long_csv_with_dividends_is_adjusted_here(csv) -> None:
 
 def test_unadjusted_closes_are_used_with_a_warning(csv) -> None:
     text = "date,ticker,close\n2025-01-06,A,100\n2025-01-07,A,99\n"
-    with pytest.warns(EventStudyWarning, match="unadjusted closes only"):
+    with pytest.warns(EventStudyWarning, match="unadjusted closes only") as caught:
         prices = load_prices("A", source=csv(text))
+    assert caught[0].filename == __file__  # it points at the caller's line
     assert prices["A"].tolist() == [100, 99]
     assert prices.info.loc["A", "basis"] == "close, not adjusted"
 

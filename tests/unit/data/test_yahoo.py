@@ -286,9 +286,10 @@ def test_yfinances_own_settings_are_put_back(yahoo, make_provider, closes) -> No
     import yfinance
 
     yahoo.put("A", closes(10, 11))
-    before = yfinance.config.debug.hide_exceptions
-    make_provider().fetch(["A"], date(2025, 1, 6), date(2025, 1, 7))
-    assert yfinance.config.debug.hide_exceptions is before
+    for setting in (True, False):
+        yfinance.config.debug.hide_exceptions = setting
+        make_provider().fetch(["A"], date(2025, 1, 6), date(2025, 1, 7))
+        assert yfinance.config.debug.hide_exceptions is setting
 
 
 def test_without_a_network_it_says_so_at_once(yahoo, make_provider, slept, tmp_path) -> None:

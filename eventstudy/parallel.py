@@ -1,0 +1,149 @@
+"""Events fitted in chunks: with a progress bar, on threads, processes or a cluster.
+
+Parallel work is one argument, ``executor=``: any :class:`concurrent.futures.Executor`, a Dask client's included
+(``client.get_executor()``). Every event is fitted by itself, so no number depends on how events are grouped.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from eventstudy.kernels import LinearArrays, chunks
+from eventstudy.models.base import ModelFit, NormalReturnModel
+from eventstudy.panel import ReturnPanel
+from eventstudy.windows import EventIndex
+
+__all__ = ["ChunkedModel", "fit_in_chunks"]
+
+CHUNK = 65_536
+_IN_FLIGHT = 16  # chunks handed out and not yet written: bounds what waits in memory
+_PROGRESS_FROM = 100_000  # events; fewer are done before a bar is drawn
+
+
+@runtime_checkable
+class ChunkedModel(Protocol):
+    """A model whose fits are arrays that can be made elsewhere and put together here."""
+
+    def fit_arrays(self, panel: ReturnPanel, index: EventIndex, min_obs: int) -> LinearArrays:
+        """Fit some events; the bare arrays."""
+        ...
+
+    def assemble(self, panel: ReturnPanel, index: EventIndex, arrays: LinearArrays) -> ModelFit:
+        """Fit of all events from their arrays."""
+        ...
+
+
+def fit_in_chunks(
+    model: NormalReturnModel,
+    panel: ReturnPanel,
+    index: EventIndex,
+    min_obs: int,
+    *,
+    chunk_size: int | None = None,
+    executor: Executor | None = None,
+    progress: bool | None = None,
+) -> ModelFit:
+    """Fit of all events, made in chunks.
+
+    Parameters
+    ----------
+    model, panel, index, min_obs
+        As for ``model.fit``.
+    chunk_size : int, optional
+        Events in a chunk; 65,536 by default.
+    executor : Executor, optional
+        Where chunks are fitted; all cores of this machine by default. The panel is handed over once: as it is to
+        threads, scattered to the workers of a Dask client, and as a memory-mapped file to anything else.
+    progress : bool, optional
+        Whether a bar is drawn; by default on a terminal, for 100,000 events or more.
+
+    Notes
+    -----
+    A model that is no :class:`ChunkedModel` is fitted in one piece, on this machine.
+    """
+    bar = _shows(progress, len(index))
+    size = chunk_size or CHUNK
+    if not isinstance(model, ChunkedModel) or (executor is None and not bar and chunk_size is None):
+        return model.fit(panel, index, min_obs)
+    parts = list(chunks(len(index), size))
+    out: LinearArrays | None = None
+    with _bar(bar, len(index)) as tick:
+        for part, arrays in _run(model, panel, index, min_obs, parts, executor):
+            if out is None:
+                out = _room(arrays, len(index))
+            for name in LinearArrays.__slots__:
+                getattr(out, name)[part] = getattr(arrays, name)
+            tick(part.stop - part.start)
+    return model.assemble(panel, index, out) if out is not None else model.fit(panel, index, min_obs)
+
+
+def _room(arrays: LinearArrays, n: int) -> LinearArrays:
+    return LinearArrays.empty(n, arrays.center.shape[1], arrays.coef.shape[1], arrays.ar.shape[1])
+
+
+def _run(
+    model: ChunkedModel,
+    panel: ReturnPanel,
+    index: EventIndex,
+    min_obs: int,
+    parts: list[slice],
+    executor: Executor | None,
+) -> Iterator[tuple[slice, LinearArrays]]:
+    """Arrays of each chunk, in the order of the chunks."""
+    if executor is None:
+        for part in parts:
+            yield part, model.fit_arrays(panel, index.take(part), min_obs)
+        return
+    waiting: deque[tuple[slice, Future[LinearArrays]]] = deque()
+    with _handed_over(panel, executor) as shared:
+        try:
+            for part in parts:
+                waiting.append((part, executor.submit(_fit_chunk, model, shared, index.take(part), min_obs)))
+                if len(waiting) >= _IN_FLIGHT:
+                    done, future = waiting.popleft()
+                    yield done, future.result()
+            while waiting:
+                done, future = waiting.popleft()
+                yield done, future.result()
+        finally:
+            for _, future in waiting:
+                future.cancel()
+
+
+def _fit_chunk(model: ChunkedModel, panel: ReturnPanel, index: EventIndex, min_obs: int) -> LinearArrays:
+    return model.fit_arrays(panel, index, min_obs)
+
+
+@contextmanager
+def _handed_over(panel: ReturnPanel, executor: Executor) -> Iterator[Any]:
+    """The panel in the form in which a task should carry it."""
+    client = getattr(executor, "_client", None)
+    if isinstance(executor, ThreadPoolExecutor) or (client is None and panel.path is not None):
+        yield panel
+    elif client is not None:
+        yield client.scatter(panel, broadcast=True, hash=False)
+    else:
+        with tempfile.TemporaryDirectory(prefix="eventstudy-") as directory:
+            yield panel.save(Path(directory) / "panel")
+
+
+def _shows(progress: bool | None, n: int) -> bool:
+    return progress if progress is not None else n >= _PROGRESS_FROM and sys.stderr.isatty()
+
+
+@contextmanager
+def _bar(show: bool, total: int) -> Iterator[Any]:
+    if not show:
+        yield lambda n: None
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=total, unit="event", unit_scale=True, desc="fit") as bar:
+        yield bar.update
