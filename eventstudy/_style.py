@@ -54,6 +54,15 @@ _RC: dict[str, Any] = {
     "path.simplify": False,
 }
 
+LEADER: dict[str, Any] = {
+    "arrowstyle": "-",
+    "linewidth": 0.6,
+    "alpha": 0.8,
+    "shrinkA": 0.0,
+    "shrinkB": 3.0,
+    "relpos": (0.0, 0.5),
+}
+
 
 @contextmanager
 def context() -> Iterator[None]:
@@ -110,9 +119,9 @@ class Ink:
     soft: str
 
 
-def ink(ax: Axes) -> Ink:
-    """Text colours that read on the background around ``ax``, which may be a user's dark figure."""
-    face = to_rgba(ax.figure.get_facecolor())
+def ink(around: Axes | Figure) -> Ink:
+    """Text colours that read on the background of a figure or around axes; a user's figure may be dark."""
+    face = to_rgba((around if isinstance(around, Figure) else around.figure).get_facecolor())
     dark = face[3] > 0.5 and luminance(face) < 0.2
     return Ink("#F2F2F2", "#C8C8C8") if dark else Ink(BLACK, GREY)
 
@@ -152,6 +161,19 @@ def figure_of(ax: Axes) -> Figure:
     if figure is None:
         raise InputError("These axes are on no figure.", remedy="Make new ones, or leave ax= out.")
     return figure
+
+
+def alone(ax: Axes) -> bool:
+    """Whether nothing but ``ax`` is on its figure and nobody lays it out; then it is laid out like one of ours.
+
+    A plain ``plt.subplots()`` would cut off the title and the labels.
+    """
+    figure = figure_of(ax)
+    if figure.axes != [ax] or figure.get_layout_engine() is not None or ax.get_subplotspec() is None:
+        return False
+    figure.set_layout_engine("constrained")
+    reserve(figure)
+    return True
 
 
 def settle(ax: Axes) -> None:
@@ -254,7 +276,7 @@ def reserve(figure: Figure, *, top: float = 0.0, bottom: float = 0.0, left: floa
 def figure_text(figure: Figure, x: float, y: float, text: str, **how: Any) -> None:
     """Text at points from the lower left corner of a figure of ours; from the upper one where ``y`` is negative."""
     width, height = (float(inches) * 72 for inches in figure.get_size_inches())
-    options = words(GREY, linespacing=LEADING) | how
+    options = words(ink(figure).soft, linespacing=LEADING) | how
     figure.text(x / width, y / height if y >= 0 else 1 + y / height, text, **options)
 
 
@@ -353,6 +375,8 @@ def place(at: Sequence[float], widths: Sequence[float], width: float, rows: int 
     found: dict[int, Placed] = {}
 
     def free(left: float, right: float, row: int, line: float) -> bool:
+        if row == 0 and any(left - 2 < other < right + 2 for other in at):  # every line reaches row 0
+            return False
         for other_left, other_right, other_row, other_line in taken:
             if row == other_row and left < other_right + 4 and other_left < right + 4:
                 return False
@@ -474,12 +498,17 @@ class LineEnd:
     value: float
     text: str
     colour: str
+    leader: bool = True
 
     @classmethod
     def of(cls, path: pd.Series[Any], text: str, colour: str) -> LineEnd | None:
         """End of a line; None if it has no valid point."""
         there = path.dropna()
-        return None if there.empty else cls(int(there.index[-1]), float(there.iloc[-1]), text, colour)
+        if there.empty:
+            return None
+        tau = int(there.index[-1])
+        short = f" (to {number(tau)})" if tau < int(path.index[-1]) else ""
+        return cls(tau, float(there.iloc[-1]), text + short, colour, leader=not short)
 
 
 def draw_ends(ax: Axes, ends: Sequence[LineEnd], above: float) -> None:
@@ -500,15 +529,7 @@ def draw_ends(ax: Axes, ends: Sequence[LineEnd], above: float) -> None:
             va="center",
             bbox=PLAIN_BOX,
             zorder=4,
-            arrowprops={
-                "arrowstyle": "-",
-                "color": end.colour,
-                "linewidth": 0.6,
-                "alpha": 0.8,
-                "shrinkA": 0.0,
-                "shrinkB": 3.0,
-                "relpos": (0.0, 0.5),
-            },
+            arrowprops=LEADER | {"color": end.colour} if end.leader else None,
             **words(darkened(end.colour)),
         )
 

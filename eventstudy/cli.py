@@ -9,7 +9,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -288,10 +288,15 @@ def run(
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first event that cannot be used, instead of dropping it.")
     ] = False,
+    dask: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Fit on a Dask cluster; address of its scheduler, as tcp://HOST:PORT."),
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Study a table of events and print what was found."""
     from eventstudy import EventStudy, ReturnPanel
+    from eventstudy.parallel import dask_executor
 
     windows = _Windows(estimation, window, car, min_obs)
     benchmarks = [name.strip() for name in benchmark or []]
@@ -311,7 +316,7 @@ def run(
         cache=cache,
         offline=offline,
     )
-    res = EventStudy(
+    study = EventStudy(
         ReturnPanel.from_prices(prices, kind="log" if log_returns else "simple"),
         table,
         spec,
@@ -322,7 +327,9 @@ def run(
         missing=missing.value,
         on_error="raise" if strict else "drop",
         confidence=confidence,
-    ).fit()
+    )
+    with dask_executor(dask) if dask else nullcontext() as executor:
+        res = study.fit(executor=executor)
     if as_json:
         typer.echo(json.dumps(_json(res, windows.car), indent=2, allow_nan=False, ensure_ascii=False))
     else:

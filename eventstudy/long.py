@@ -52,7 +52,7 @@ def read_long(
                 _check_returns(values, labels, sessions, kind)
             if save is None:
                 return ReturnPanel(values, labels, sessions, kind)
-            _save_labels(Path(save), labels, sessions, kind)
+            _save_labels(Path(save), labels, sessions, kind, "")
             return ReturnPanel.open(save)
     except OSError as error:
         raise DataSourceError(

@@ -38,6 +38,8 @@ class ReturnPanel:
         Session dates, naive midnights, ascending and unique.
     kind : {"simple", "log"}
         What the returns are.
+    source : str
+        Where they come from, in a few words; figures print it.
 
     Raises
     ------
@@ -67,6 +69,7 @@ class ReturnPanel:
     tickers: pd.Index
     sessions: pd.DatetimeIndex
     kind: ReturnKind = "simple"
+    source: str = ""
     _rows: dict[Hashable, int] = field(init=False)
     _path: str | None = field(init=False, default=None)
 
@@ -117,7 +120,7 @@ class ReturnPanel:
         with np.errstate(invalid="ignore"):
             ratio = values[:, 1:] / values[:, :-1]
             returns = np.log(ratio) if kind == "log" else ratio - 1.0
-        return cls(returns, tickers, sessions[1:], kind)
+        return cls(returns, tickers, sessions[1:], kind, _source(prices))
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame, *, kind: ReturnKind = "simple") -> ReturnPanel:
@@ -206,7 +209,7 @@ class ReturnPanel:
             for name in _PANEL_FILES[:-1]:
                 (out / name).unlink(missing_ok=True)  # a mapped file must not be written over
             np.save(out / "values.npy", self.values)
-            _save_labels(out, self.tickers, self.sessions, self.kind)
+            _save_labels(out, self.tickers, self.sessions, self.kind, self.source)
         except OSError as error:
             raise DataSourceError(
                 f"Cannot write the panel to {out}: {error}.", remedy="Choose a directory that can be written."
@@ -240,18 +243,24 @@ class ReturnPanel:
             )
         _check_kind(facts["kind"])
         _check_labels(tickers, sessions)
-        return cls._trusted(values, tickers, sessions, facts["kind"], str(out.resolve()))
+        return cls._trusted(values, tickers, sessions, facts["kind"], str(facts.get("source", "")), str(out.resolve()))
 
     @classmethod
     def _trusted(
-        cls, values: FloatArray, tickers: pd.Index, sessions: pd.DatetimeIndex, kind: ReturnKind, path: str | None
+        cls,
+        values: FloatArray,
+        tickers: pd.Index,
+        sessions: pd.DatetimeIndex,
+        kind: ReturnKind,
+        source: str,
+        path: str | None,
     ) -> ReturnPanel:
         """Panel whose returns were checked when they were written; a mapped file is not read through again."""
         panel = object.__new__(cls)
         rows = {ticker: row for row, ticker in enumerate(tickers)}
         for name, value in zip(
-            ("values", "tickers", "sessions", "kind", "_rows", "_path"),
-            (values, tickers, sessions, kind, rows, path),
+            ("values", "tickers", "sessions", "kind", "source", "_rows", "_path"),
+            (values, tickers, sessions, kind, source, rows, path),
             strict=True,
         ):
             object.__setattr__(panel, name, value)
@@ -260,7 +269,14 @@ class ReturnPanel:
     def __reduce__(self) -> tuple[Any, ...]:
         if self._path is not None:
             return ReturnPanel.open, (self._path,)
-        return ReturnPanel._trusted, (np.asarray(self.values), self.tickers, self.sessions, self.kind, None)
+        return ReturnPanel._trusted, (
+            np.asarray(self.values),
+            self.tickers,
+            self.sessions,
+            self.kind,
+            self.source,
+            None,
+        )
 
     @property
     def path(self) -> str | None:
@@ -332,16 +348,25 @@ class ReturnPanel:
         return f"ReturnPanel({self.n_securities} securities, {self.n_sessions} sessions {span}, {self.kind})"
 
 
-def _save_labels(out: Path, tickers: pd.Index, sessions: pd.DatetimeIndex, kind: str) -> None:
+def _save_labels(out: Path, tickers: pd.Index, sessions: pd.DatetimeIndex, kind: str, source: str) -> None:
     """Write what belongs to ``values.npy``; the JSON last, since a directory without it holds no panel."""
     pd.DataFrame({"ticker": tickers.astype(str)}).to_parquet(out / "securities.parquet", index=False)
     pd.DataFrame({"date": sessions}).to_parquet(out / "sessions.parquet", index=False)
-    (out / "panel.json").write_text(json.dumps({"version": 1, "kind": kind}) + "\n", encoding="utf-8")
+    (out / "panel.json").write_text(json.dumps({"version": 1, "kind": kind, "source": source}) + "\n", encoding="utf-8")
 
 
 def _check_kind(kind: str) -> None:
     if kind not in get_args(ReturnKind):
         raise InputError(f"kind={kind!r} is not a kind of return.", remedy='Use "simple" or "log".')
+
+
+def _source(prices: pd.DataFrame) -> str:
+    """Providers and basis of prices that know them."""
+    info = getattr(prices, "info", None)
+    if not isinstance(info, pd.DataFrame):
+        return ""
+    known = info[["provider", "basis"]].dropna().drop_duplicates()
+    return "; ".join(f"{row.provider} ({row.basis})" for row in known.itertuples())
 
 
 def _wide(frame: pd.DataFrame, what: str) -> tuple[FloatArray, pd.Index, pd.DatetimeIndex]:

@@ -15,12 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from eventstudy.errors import DataSourceError, InputError
 from eventstudy.kernels import LinearArrays, chunks
 from eventstudy.models.base import ModelFit, NormalReturnModel
 from eventstudy.panel import ReturnPanel
 from eventstudy.windows import EventIndex
 
-__all__ = ["ChunkedModel", "fit_in_chunks"]
+__all__ = ["ChunkedModel", "dask_executor", "fit_in_chunks"]
 
 CHUNK = 65_536
 _IN_FLIGHT = 16  # chunks handed out and not yet written: bounds what waits in memory
@@ -147,3 +148,31 @@ def _bar(show: bool, total: int) -> Iterator[Any]:
 
     with tqdm(total=total, unit="event", unit_scale=True, desc="fit") as bar:
         yield bar.update
+
+
+@contextmanager
+def dask_executor(address: str) -> Iterator[Executor]:
+    """Executor of a running Dask cluster, by the address of its scheduler.
+
+    Raises
+    ------
+    InputError
+        If Dask is not installed.
+    DataSourceError
+        If no scheduler answers there.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise InputError(
+            "A Dask cluster needs the package distributed, which is not installed.",
+            remedy='Install it: pip install "abnormal-returns[distributed]".',
+        ) from None
+    try:
+        client = Client(address, timeout="10s", set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise DataSourceError(
+            f"No Dask scheduler answers at {address}: {error}.", remedy="Start one (dask scheduler), or correct it."
+        ) from error
+    with client, client.get_executor() as executor:
+        yield executor

@@ -45,8 +45,9 @@ class Plotter:
     """Figures of one result; reached as ``results.plot``.
 
     Every method takes ``ax=`` and returns the Axes drawn on. Without it a figure of its own is made, outside pyplot,
-    with the model and the caveats in a line at the bottom; on axes of yours, put :meth:`note` where it suits. Show a
-    figure in a notebook with ``results.plot.caar().figure``, or write it with :func:`eventstudy.plots.save`.
+    with the model and the caveats in a line at the bottom. Axes that are alone on a figure without a layout, as
+    ``plt.subplots()`` gives them, are laid out in the same way; among other axes, put :meth:`note` where it suits. Show
+    a figure in a notebook with ``results.plot.caar().figure``, or write it with :func:`eventstudy.plots.save`.
 
     ``mark=`` annotates sessions, such as known confounding news: ``{-2: "27 Jan sell-off"}``, or by date,
     ``{"2025-01-27": "sell-off"}``, where all events share one event session. A marked session of the event window
@@ -188,7 +189,7 @@ class Plotter:
                 _style.percent_axis(axes, "y")
                 axes.set_xlim(window.start - 0.5, window.end + 0.5)
                 axes.tick_params(axis="x", which="both", labelbottom=at + columns >= len(paths))
-                head = _style.wrapped(f"{name} (n = {_count([paths[name]])})", 150, _style.BODY, bold=True)
+                head = _style.wrapped(f"{name} (n\u00a0=\u00a0{_count([paths[name]])})", 150, _style.BODY, bold=True)
                 look = _style.words(_style.darkened(colour), _style.BODY, fontweight="bold")
                 axes.set_title(head, loc="left", pad=4, **look)
             self._words_around_panels(figure, panels, columns, window, _band(paths.values(), level), marks)
@@ -305,7 +306,7 @@ class Plotter:
         rows = _style.Rows.of(frame, list(self._colours()) if sort is True and res.groups else [])
         colours = self._colours()
         with _style.context():
-            axes, own = _axes(ax, 7.4, min(1.9 + ROW_INCHES * (rows.count + 1), MAX_INCHES))
+            axes, own = _axes(ax, 7.4, _tall(rows))
             _style.dress(axes, grid="x")
             _draw_intervals(axes, rows, colours)
             _style.percent_axis(axes, "x")
@@ -359,7 +360,7 @@ class Plotter:
         with _style.context():
             wide = 0.4 if len(texts) <= MAX_NUMBERS else 0.22
             left = max(map(_style.text_width, frame["name"])) / 72
-            size = max(left + 1.7 + len(window) * wide, 6.4), min(1.9 + ROW_INCHES * (rows.count + 1), MAX_INCHES)
+            size = max(left + 1.7 + len(window) * wide, 6.4), _tall(rows)
             axes, own = _axes(ax, *size)
             _style.dress(axes, grid=None)
             mesh = _draw_cells(axes, rows, values, window)
@@ -634,10 +635,15 @@ def save(figure: Axes | Figure, path: str | Path, *, dpi: float = 200) -> Path:
 
 
 def _axes(ax: Axes | None, width: float, height: float) -> tuple[Axes, bool]:
-    """Axes to draw on, and whether they are ours."""
+    """Axes to draw on, and whether the layout of their figure is ours."""
     from eventstudy import _style
 
-    return (_style.new_figure(width, height).add_subplot(), True) if ax is None else (ax, False)
+    return (_style.new_figure(width, height).add_subplot(), True) if ax is None else (ax, _style.alone(ax))
+
+
+def _tall(rows: Rows) -> float:
+    """Height in inches of a chart of rows."""
+    return min(max(1.9 + ROW_INCHES * (rows.count + 1), 2.5), MAX_INCHES)
 
 
 def _zero(axes: Axes, axis: Literal["x", "y"]) -> None:
@@ -657,14 +663,17 @@ def _draw_path(axes: Axes, path: pd.DataFrame, colour: str, name: str, *, alpha:
 
 def _draw_intervals(axes: Axes, rows: Rows, colours: Mapping[str, str]) -> None:
     """Intervals and markers of a forest chart; a row without a value stays empty."""
+    from eventstudy import _style
+
     there = rows.frame["car"].notna().to_numpy()
     table, y = rows.frame[there], np.array(rows.y)[there]
     colour = [colours[name] for name in table["group"]]
     excludes = (table["ci_lower"] > 0) | (table["ci_upper"] < 0)
     face = [own if full else "white" for own, full in zip(colour, excludes, strict=True)]
+    size = min(5.1, 0.7 * _style.size_points(axes)[1] / rows.count) ** 2
     if there.any():
         axes.hlines(y, table["ci_lower"], table["ci_upper"], colors=colour, linewidth=1.6, gid="interval")
-        axes.scatter(table["car"], y, s=26, c=face, edgecolors=colour, linewidths=1.4, zorder=3, gid="car")
+        axes.scatter(table["car"], y, s=size, c=face, edgecolors=colour, linewidths=1.4, zorder=3, gid="car")
     _zero(axes, "x")
 
 
@@ -724,7 +733,7 @@ def _draw_cells(axes: Axes, rows: Rows, cells: FloatArray, window: Window) -> An
         "norm": Normalize(-limit, limit),
         "cmap": matplotlib.colormaps["RdBu"].with_extremes(bad=_style.MISSING),
         "edgecolors": "white",
-        "linewidth": 0.5,
+        "linewidth": min(0.5, _style.size_points(axes)[1] / rows.count / 20),
     }
     edges, mesh = np.arange(window.start, window.end + 2) - 0.5, None
     for first, last in rows.blocks():
@@ -756,6 +765,7 @@ def _colour_bar(axes: Axes, mesh: Any, cells: FloatArray, label: str, *, as_perc
     extend = {(True, True): "both", (True, False): "max", (False, True): "min", (False, False): "neither"}
     height = figure.get_figheight() * axes.get_position().height
     shrink = min(1.0, 3.2 / height)
+    label = _style.wrapped(label, max(height * shrink * 72, 60), _style.SMALL)
     bar = figure.colorbar(mesh, ax=axes, extend=extend[above, below], shrink=shrink, anchor=(0, 1), aspect=18, pad=0.02)
     bar.outline.set_visible(False)
     if as_percent:
@@ -828,6 +838,5 @@ def _band(paths: Iterable[pd.DataFrame], level: float) -> str:
     whole = pd.concat(list(paths))
     if whole["ci_lower"].isna().all():
         return "no band: a standard error cannot be computed"
-    return (
-        f"band: pointwise {_per_cent(level)} interval, {' or '.join(whole['std_error_from'].unique())} standard error"
-    )
+    sources = [str(name).replace("cross-section", "cross-sectional") for name in whole["std_error_from"].unique()]
+    return f"band: pointwise {_per_cent(level)} interval, {' or '.join(sources)} standard error"

@@ -214,7 +214,7 @@ class YahooProvider:
                 if not exc.again:
                     raise
                 if exc.wait > self._max_wait:
-                    raise _Failed(f"{exc}, asks to wait {exc.wait:g} s", again=True, limited=exc.limited) from None
+                    raise _Failed(f"{exc}, asks to wait {exc.wait:.0f} s", again=True, limited=exc.limited) from None
                 if attempt == self._retries:
                     raise _Failed(f"{exc} ({attempt + 1} attempts)", again=True, limited=exc.limited) from None
                 _forget_answers(yfinance)

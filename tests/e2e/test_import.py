@@ -9,13 +9,26 @@ import sys
 
 import pytest
 
-HEAVY = ["matplotlib", "yfinance", "numba", "dask", "pandas_market_calendars", "plotly", "statsmodels", "pyarrow.dataset"]
+HEAVY = [
+    "matplotlib",
+    "yfinance",
+    "numba",
+    "dask",
+    "pandas_market_calendars",
+    "plotly",
+    "statsmodels",
+    "pyarrow.dataset",
+]
 
 
 def loaded_after(code: str) -> set[str]:
     """Heavy modules that a fresh interpreter holds after running ``code``."""
-    script = f"import json, sys, warnings\nwarnings.simplefilter('ignore')\n{code}\nprint(json.dumps(sorted(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env={**os.environ})
+    script = (
+        f"import json, sys, warnings\nwarnings.simplefilter('ignore')\n{code}\nprint(json.dumps(sorted(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env={**os.environ}
+    )
     return set(HEAVY) & set(json.loads(done.stdout.splitlines()[-1]))
 
 

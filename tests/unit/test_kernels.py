@@ -227,7 +227,9 @@ def test_degenerate_regressors_are_named(engine, intercept):
         fit = fit_linear(values, design, np.arange(12), np.full(12, 150), EST, EVENT, 20, engine=engine)
         assert (fit.status == SINGULAR).all()
     flat = LinearDesign(np.full((1, values.shape[1]), 0.004), None, True)  # varies only without a constant beside it
-    assert (fit_linear(values, flat, np.arange(12), np.full(12, 150), EST, EVENT, 20, engine=engine).status == SINGULAR).all()
+    assert (
+        fit_linear(values, flat, np.arange(12), np.full(12, 150), EST, EVENT, 20, engine=engine).status == SINGULAR
+    ).all()
 
 
 def test_a_security_that_is_the_offset_has_no_variance(engine):
@@ -328,7 +330,9 @@ def test_the_engine_can_be_chosen_by_the_environment():
     outputs = []
     for value in ("numpy", ""):
         environment = {**os.environ, "EVENTSTUDY_ENGINE": value}
-        done = subprocess.run([sys.executable, "-c", STUDY], env=environment, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", STUDY], env=environment, capture_output=True, text=True, check=True
+        )
         outputs.append([line.split(" ", 1) for line in done.stdout.splitlines()])
     assert [flag for flag, _ in outputs[0]] == ["True", "True"]
     assert [flag for flag, _ in outputs[1]] == ["False", "False"]

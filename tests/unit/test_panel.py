@@ -168,7 +168,9 @@ def test_equality():
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [(0.0, "0"), (-5.0, "-5"), (np.inf, "inf"), (-np.inf, "-inf")], ids=["zero", "negative", "inf", "-inf"]
+    ("value", "shown"),
+    [(0.0, "0"), (-5.0, "-5"), (np.inf, "inf"), (-np.inf, "-inf")],
+    ids=["zero", "negative", "inf", "-inf"],
 )
 def test_impossible_prices(value, shown):
     frame = prices(A=[1.0, 2.0, 3.0, 4.0], B=[50.0, 51.0, value, 50.0])
@@ -191,7 +193,9 @@ def test_a_total_loss_is_a_return():
     assert ReturnPanel.from_frame(prices(A=[0.0, -1.5, 0.0, 0.0]), kind="log").values[0, 1] == -1.5
 
 
-@pytest.mark.parametrize("give", [lambda frame: frame, lambda frame: 100 * frame.pct_change()], ids=["prices", "per cents"])
+@pytest.mark.parametrize(
+    "give", [lambda frame: frame, lambda frame: 100 * frame.pct_change()], ids=["prices", "per cents"]
+)
 def test_prices_and_per_cents_are_not_returns(sample_prices, give):
     with pytest.raises(InputError, match="from_prices"):
         ReturnPanel.from_frame(give(sample_prices))

@@ -132,7 +132,9 @@ def test_a_benchmark_that_does_not_vary(synthetic, events_at):
     events = events_at(frame, {"S00": 170, "S01": 170})
     for model, names in ((es.MarketModel("MKT"), "MKT"), (es.FactorModel(["S02", "TWIN"]), "S02, TWIN")):
         study = es.EventStudy(es.ReturnPanel.from_frame(frame), events, model, (-130, -11), (-5, 5))
-        with pytest.raises(es.InsufficientDataError, match=rf"the regressors \({names}\) do not vary, or are collinear"):
+        with pytest.raises(
+            es.InsufficientDataError, match=rf"the regressors \({names}\) do not vary, or are collinear"
+        ):
             study.fit()
 
 
@@ -176,7 +178,12 @@ def test_a_short_estimation_window_is_said(synthetic, events_at):
     """`ThinWindowWarning`: "an event window has missing returns, or an estimation window is shorter than asked"."""
     frame = synthetic(1, 200, seed=64)
     study = es.EventStudy(
-        es.ReturnPanel.from_frame(frame), events_at(frame, {"S00": 100}), es.MarketModel("MKT"), (-130, -11), (-5, 5), 60
+        es.ReturnPanel.from_frame(frame),
+        events_at(frame, {"S00": 100}),
+        es.MarketModel("MKT"),
+        (-130, -11),
+        (-5, 5),
+        60,
     )
     with pytest.warns(es.ThinWindowWarning, match="S00"):
         res = study.fit()

@@ -76,7 +76,12 @@ def test_refused(given, says):
 @pytest.mark.parametrize(
     ("estimation", "event", "min_obs", "says"),
     [
-        ((-100, -10), (-10, 10), 50, r"must end before the event window \[-10, \+10\] starts.*End it at -11 or earlier"),
+        (
+            (-100, -10),
+            (-10, 10),
+            50,
+            r"must end before the event window \[-10, \+10\] starts.*End it at -11 or earlier",
+        ),
         ((-100, 5), (0, 1), 50, "End it at -1 or earlier"),
         ((5, 100), (-10, 4), 50, "must end before"),
         ((-60, -11), (-10, 10), 51, r"has 50 sessions, fewer than min_obs=51.*lower min_obs="),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import numpy as np
@@ -103,9 +104,11 @@ def test_429_without_end_names_the_limit_and_stops_asking(yahoo, make_provider, 
     assert {symbol for symbol, _ in yahoo.requests} == {"S0"}
 
 
-def test_a_long_retry_after_is_reported_not_waited_for(yahoo, make_provider, slept, tmp_path) -> None:
-    yahoo.always["A"] = Answer(429, b"", {"Retry-After": "3600"})
-    with pytest.raises(DataSourceError, match="asks to wait 3600 s"):
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_a_long_retry_after_is_reported_not_waited_for(yahoo, make_provider, slept, tmp_path, form) -> None:
+    later = format_datetime(datetime.now(UTC) + timedelta(hours=1, seconds=10), usegmt=True)
+    yahoo.always["A"] = Answer(429, b"", {"Retry-After": "3601" if form == "seconds" else later})
+    with pytest.raises(DataSourceError, match=r"asks to wait 36\d\d s"):
         load_prices("A", *DAYS, source=make_provider(), cache=tmp_path)
     assert slept == []
 
@@ -115,6 +118,13 @@ def test_jitter_spreads_the_waits(yahoo, make_provider, slept, tmp_path) -> None
     with pytest.raises(DataSourceError, match=r"server error \(HTTP 500\)"):
         load_prices("A", *DAYS, source=make_provider(jitter=lambda: 0.5), cache=tmp_path)
     assert slept == [1.5, 3.0]
+
+
+def test_an_unreadable_retry_after_counts_as_none(yahoo, make_provider, closes, slept, tmp_path) -> None:
+    yahoo.put("A", closes(10, 11))
+    yahoo.script["A"] = [Answer(429, b"", {"Retry-After": "soon"}) for _ in range(2)]
+    assert load_prices("A", *DAYS, source=make_provider(), cache=tmp_path)["A"].tolist() == [10, 11]
+    assert slept == [1.0]
 
 
 @pytest.mark.parametrize(

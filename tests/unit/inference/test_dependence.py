@@ -72,8 +72,10 @@ def test_staggered_dates(synthetic, study_of, events_at, step):
     if step == 9:
         overlaps = [len(a.index.intersection(b.index)) for a, b in itertools.combinations(residuals, 2)]
         assert min(overlaps) == 0
-        assert 0 < sum(0 < n < 30 for n in overlaps)
-    assert fitted(study_of, events_at, frame, positions).mean_correlation == pytest.approx(expected, rel=1e-9, abs=1e-12)
+        assert sum(0 < n < 30 for n in overlaps) > 0
+    assert fitted(study_of, events_at, frame, positions).mean_correlation == pytest.approx(
+        expected, rel=1e-9, abs=1e-12
+    )
     assert expected == pytest.approx(pairwise_pearson(residuals), abs=0.01)
 
 

@@ -38,7 +38,9 @@ def check_against_statsmodels(res, ols_event, factors, est, event, confidence=0.
             columns = slice(window[0] - event[0], window[1] - event[0] + 1)
             expected = oracle.car(columns, confidence)
             for name, value in expected.items():
-                np.testing.assert_allclose(table[name].iloc[row], value, rtol=RTOL, atol=ATOL, err_msg=f"{ticker} {name}")
+                np.testing.assert_allclose(
+                    table[name].iloc[row], value, rtol=RTOL, atol=ATOL, err_msg=f"{ticker} {name}"
+                )
             assert table["df"].iloc[row] == oracle.df
             assert table["n_missing"].iloc[row] == np.isnan(oracle.ar[columns]).sum()
         for day in (event[0], 0, event[1]):  # a day's standard error is statsmodels' own forecast error
@@ -47,14 +49,18 @@ def check_against_statsmodels(res, ols_event, factors, est, event, confidence=0.
     return len(parameters)
 
 
-@pytest.mark.parametrize(("model", "factors"), [(SPY, ["SPY"]), (SPY_SMH, ["SPY", "SMH"])], ids=["market", "two factors"])
+@pytest.mark.parametrize(
+    ("model", "factors"), [(SPY, ["SPY"]), (SPY_SMH, ["SPY", "SMH"])], ids=["market", "two factors"]
+)
 def test_bundled_sample(sample_panel, quiet, ols_event, model, factors):
     stocks = [name for name in sample_panel.tickers if name not in ("SPY", "SMH")]
     study = es.EventStudy(sample_panel, es.Events.at("2025-01-29", stocks), model, EST, EVENT, min_obs=200)
     assert check_against_statsmodels(quiet(study), ols_event, factors, EST, EVENT) == 18
 
 
-@pytest.mark.parametrize(("model", "factors"), [(SPY, ["SPY"]), (SPY_SMH, ["SPY", "SMH"])], ids=["market", "two factors"])
+@pytest.mark.parametrize(
+    ("model", "factors"), [(SPY, ["SPY"]), (SPY_SMH, ["SPY", "SMH"])], ids=["market", "two factors"]
+)
 def test_all_prices_on_staggered_dates(full_panel, quiet, ols_event, model, factors):
     stocks = [name for name in full_panel.tickers if name not in ("SPY", "SMH")]
     dates = full_panel.sessions[[360 + 4 * i for i in range(len(stocks))]]
@@ -138,7 +144,8 @@ def test_mean_adjusted(synthetic, study_of, events_at):
         day = res.car(1, 1).iloc[row]
         if not np.isnan(day["car"]):
             assert day["p_value"] == pytest.approx(
-                2 * stats.t.sf(abs(event.iloc[6] - past.mean()) / (past.std(ddof=1) * np.sqrt(1 + 1 / m)), m - 1), rel=1e-9
+                2 * stats.t.sf(abs(event.iloc[6] - past.mean()) / (past.std(ddof=1) * np.sqrt(1 + 1 / m)), m - 1),
+                rel=1e-9,
             )
 
 
@@ -177,14 +184,17 @@ def test_order_of_factors_is_irrelevant(sample_panel, quiet):
     np.testing.assert_allclose(one[["car", "std_error", "t"]], two[["car", "std_error", "t"]], rtol=1e-11)
 
 
-@pytest.mark.parametrize("make", [lambda: es.MarketModel(""), lambda: es.MarketAdjusted(None), lambda: es.MarketModel(7)])
+@pytest.mark.parametrize(
+    "make", [lambda: es.MarketModel(""), lambda: es.MarketAdjusted(None), lambda: es.MarketModel(7)]
+)
 def test_a_benchmark_is_a_name(make):
     with pytest.raises(es.InputError, match="not the name of a benchmark"):
         make()
 
 
 @pytest.mark.parametrize(
-    ("factors", "says"), [([], "at least one factor"), (["SPY", "SPY"], "named twice"), (["SPY", 5], "5 is not the name")]
+    ("factors", "says"),
+    [([], "at least one factor"), (["SPY", "SPY"], "named twice"), (["SPY", 5], "5 is not the name")],
 )
 def test_bad_factors(factors, says):
     with pytest.raises(es.InputError, match=says):

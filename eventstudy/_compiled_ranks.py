@@ -1,0 +1,208 @@
+"""Compiled passes over abnormal returns that need their order: ranks, signs, pseudo-windows.
+
+Imported on first use, like :mod:`eventstudy._compiled`; each function has a plain numpy twin in
+:mod:`eventstudy.inference.sessions` with the same contract.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+_jit: Any = njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
+
+
+@_jit
+def _sorted_rows(row: Any, extra: Any, value: Any, at: Any, raw: Any, where: Any, head: Any) -> int:
+    """Sort the values of two arrays that are not NaN into ``value``, their columns into ``at``; how many there are.
+
+    Values are dealt into as many buckets as there are columns by a smooth monotone map, which spreads returns about
+    evenly; an insertion pass then settles the order inside buckets. It is several times as fast as comparing.
+    """
+    first = row.shape[0]
+    m = 0
+    total = 0.0
+    for t in range(first + extra.shape[0]):
+        x = row[t] if t < first else extra[t - first]
+        if x == x:
+            raw[m] = x
+            at[m] = t
+            total += x
+            m += 1
+    if m == 0:
+        return 0
+    mean = total / m
+    spread = 0.0
+    for j in range(m):
+        spread += abs(raw[j] - mean)
+    unit = m / spread if spread > 0.0 else 0.0
+    buckets = head.shape[0] - 1
+    head[:] = 0
+    for j in range(m):
+        u = (raw[j] - mean) * unit
+        b = int(0.5 * buckets * (1.0 + u / (0.8 + abs(u))))
+        b = min(max(b, 0), buckets - 1)
+        where[j] = b
+        head[b + 1] += 1
+    for b in range(buckets):
+        head[b + 1] += head[b]
+    for j in range(m):
+        b = where[j]
+        value[head[b]] = raw[j]
+        where[j] = head[b]
+        head[b] += 1
+    for j in range(m):  # columns follow their values; buckets of `where` are free by now
+        head_at = where[j]
+        raw[head_at] = at[j]
+    for j in range(m):
+        at[j] = int(raw[j])
+    for j in range(1, m):
+        x = value[j]
+        column = at[j]
+        i = j - 1
+        while i >= 0 and value[i] > x:
+            value[i + 1] = value[i]
+            at[i + 1] = at[i]
+            i -= 1
+        value[i + 1] = x
+        at[i + 1] = column
+    return m
+
+
+@_jit
+def session_sums(
+    residuals: Any,
+    ar: Any,
+    weight: Any,
+    count: Any,
+    rank: Any,
+    sign: Any,
+    own_rank: Any,
+    total: Any,
+    absolute: Any,
+    weighted: Any,
+    weights: Any,
+) -> None:
+    """Add events to the sums by session; see ``SessionSums``."""
+    n_est = residuals.shape[1]
+    n_all = n_est + ar.shape[1]
+    value = np.empty(n_all)
+    raw = np.empty(n_all)
+    at = np.empty(n_all, np.int64)
+    where = np.empty(n_all, np.int64)
+    head = np.empty(n_all + 1, np.int64)
+    for i in range(residuals.shape[0]):
+        e = residuals[i]
+        w = weight[i]
+        n_own = 0
+        for t in range(n_est):
+            ok = e[t] == e[t]
+            x = e[t] if ok else 0.0
+            n_own += 1 if ok else 0
+            total[t] += x
+            absolute[t] += abs(x)
+            weighted[t] += w * x
+            weights[t] += w if ok else 0.0
+        m = _sorted_rows(e, ar[i], value, at, raw, where, head)
+        if m == 0:
+            continue
+        median = 0.5 * (value[(m - 1) // 2] + value[m // 2])
+        unit = 1.0 / (m + 1.0)
+        own_unit = 1.0 / (n_own + 2.0)
+        start = 0
+        own_before = 0
+        while start < m:
+            end = start + 1
+            while end < m and value[end] == value[start]:
+                end += 1
+            own_here = 0
+            for j in range(start, end):
+                own_here += 1 if at[j] < n_est else 0
+            place = 0.5 * (start + 1 + end) * unit
+            own_place = (own_before + 0.5 * (own_here + 1)) * own_unit
+            side = 1.0 if value[start] > median else (-1.0 if value[start] < median else 0.0)
+            for j in range(start, end):
+                t = at[j]
+                count[t] += 1.0
+                rank[t] += place
+                sign[t] += side
+                if t < n_est:
+                    own_rank[t] += own_place
+            own_before += own_here
+            start = end
+
+
+@_jit
+def threshold_sums(residuals: Any, threshold: Any, above: Any, centred: Any, variance: Any) -> None:
+    """Rank one value per window beside the residuals of its event; see ``GeneralisedRanks``."""
+    for i in range(residuals.shape[0]):
+        e = residuals[i]
+        m = 0.0
+        for t in range(e.shape[0]):
+            m += 1.0 if e[t] == e[t] else 0.0
+        unit = 1.0 / (m + 2.0)
+        half = 0.5 * unit
+        for w in range(threshold.shape[1]):
+            z = threshold[i, w]
+            if not z == z:
+                continue
+            into = above[w]
+            higher = 0.0
+            for t in range(e.shape[0]):
+                part = (half if e[t] >= z else 0.0) + (half if e[t] > z else 0.0)
+                into[t] += part
+                higher += part
+            centred[w] += (m + 1.0) * unit - higher - 0.5
+            variance[w] += m * unit / 12.0
+
+
+@_jit
+def positive_shares(residuals: Any, lengths: Any, share: Any) -> None:
+    """Share of positive sums among all complete windows of each length; NaN where there is none."""
+    n_est = residuals.shape[1]
+    rolled = np.empty(n_est)
+    for i in range(residuals.shape[0]):
+        e = residuals[i]
+        for k in range(lengths.shape[0]):
+            last = n_est - lengths[k] + 1
+            _roll(e, lengths[k], rolled)
+            up = 0.0
+            there = 0.0
+            for t in range(last):
+                up += 1.0 if rolled[t] > 0.0 else 0.0
+                there += 1.0 if rolled[t] == rolled[t] else 0.0
+            share[i, k] = up / there if there > 0.0 else np.nan
+
+
+@_jit
+def _roll(e: Any, length: int, rolled: Any) -> None:
+    """Sums over every window of ``length`` sessions, added up afresh: a running sum would blur exact zeros."""
+    last = e.shape[0] - length + 1
+    for t in range(last):
+        rolled[t] = e[t]
+    for j in range(1, length):
+        for t in range(last):
+            rolled[t] += e[t + j]
+
+
+@_jit
+def placebo_p_values(residuals: Any, car: Any, length: Any, p_value: Any) -> None:
+    """Share of windows, the event's own among them, whose absolute sum is at least that of the event."""
+    n_est = residuals.shape[1]
+    rolled = np.empty(n_est)
+    for i in range(residuals.shape[0]):
+        last = n_est - length[i] + 1
+        size = abs(car[i])
+        p_value[i] = np.nan
+        if length[i] < 1 or last < 1 or not size == size:
+            continue
+        _roll(residuals[i], length[i], rolled)
+        as_large = 0.0
+        there = 0.0
+        for t in range(last):
+            as_large += 1.0 if abs(rolled[t]) >= size else 0.0
+            there += 1.0 if rolled[t] == rolled[t] else 0.0
+        if there > 0.0:
+            p_value[i] = (1.0 + as_large) / (1.0 + there)
