@@ -4,6 +4,8 @@ Imported on first use, like :mod:`eventstudy._compiled`; each function has a pla
 :mod:`eventstudy.inference.sessions` with the same contract.
 """
 
+# mypy: allow-untyped-decorators
+
 from __future__ import annotations
 
 from typing import Any
@@ -15,8 +17,8 @@ _jit: Any = njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"}
 
 
 @_jit
-def _sorted_rows(row: Any, extra: Any, value: Any, at: Any, raw: Any, where: Any, head: Any) -> int:
-    """Sort the values of two arrays that are not NaN into ``value``, their columns into ``at``; how many there are.
+def _sorted_event(row: Any, extra: Any, raw: Any, source: Any, head: Any, value: Any, column: Any) -> int:
+    """Sort the values of two arrays that are not NaN into ``value``, their columns into ``column``; how many they are.
 
     Values are dealt into as many buckets as there are columns by a smooth monotone map, which spreads returns about
     evenly; an insertion pass then settles the order inside buckets. It is several times as fast as comparing.
@@ -28,7 +30,7 @@ def _sorted_rows(row: Any, extra: Any, value: Any, at: Any, raw: Any, where: Any
         x = row[t] if t < first else extra[t - first]
         if x == x:
             raw[m] = x
-            at[m] = t
+            source[m] = t
             total += x
             m += 1
     if m == 0:
@@ -41,34 +43,30 @@ def _sorted_rows(row: Any, extra: Any, value: Any, at: Any, raw: Any, where: Any
     buckets = head.shape[0] - 1
     head[:] = 0
     for j in range(m):
-        u = (raw[j] - mean) * unit
-        b = int(0.5 * buckets * (1.0 + u / (0.8 + abs(u))))
-        b = min(max(b, 0), buckets - 1)
-        where[j] = b
-        head[b + 1] += 1
+        head[_bucket((raw[j] - mean) * unit, buckets) + 1] += 1
     for b in range(buckets):
         head[b + 1] += head[b]
     for j in range(m):
-        b = where[j]
+        b = _bucket((raw[j] - mean) * unit, buckets)
         value[head[b]] = raw[j]
-        where[j] = head[b]
+        column[head[b]] = source[j]
         head[b] += 1
-    for j in range(m):  # columns follow their values; buckets of `where` are free by now
-        head_at = where[j]
-        raw[head_at] = at[j]
-    for j in range(m):
-        at[j] = int(raw[j])
     for j in range(1, m):
         x = value[j]
-        column = at[j]
+        t = column[j]
         i = j - 1
         while i >= 0 and value[i] > x:
             value[i + 1] = value[i]
-            at[i + 1] = at[i]
+            column[i + 1] = column[i]
             i -= 1
         value[i + 1] = x
-        at[i + 1] = column
+        column[i + 1] = t
     return m
+
+
+@_jit
+def _bucket(u: float, buckets: int) -> int:
+    return min(max(int(0.5 * buckets * (1.0 + u / (0.8 + abs(u)))), 0), buckets - 1)
 
 
 @_jit
@@ -88,11 +86,11 @@ def session_sums(
     """Add events to the sums by session; see ``SessionSums``."""
     n_est = residuals.shape[1]
     n_all = n_est + ar.shape[1]
-    value = np.empty(n_all)
     raw = np.empty(n_all)
-    at = np.empty(n_all, np.int64)
-    where = np.empty(n_all, np.int64)
+    source = np.empty(n_all, np.int64)
     head = np.empty(n_all + 1, np.int64)
+    value = np.empty(n_all)
+    column = np.empty(n_all, np.int64)
     for i in range(residuals.shape[0]):
         e = residuals[i]
         w = weight[i]
@@ -102,10 +100,10 @@ def session_sums(
             x = e[t] if ok else 0.0
             n_own += 1 if ok else 0
             total[t] += x
-            absolute[t] += abs(x)
+            absolute[t] += w * abs(x)
             weighted[t] += w * x
             weights[t] += w if ok else 0.0
-        m = _sorted_rows(e, ar[i], value, at, raw, where, head)
+        m = _sorted_event(e, ar[i], raw, source, head, value, column)
         if m == 0:
             continue
         median = 0.5 * (value[(m - 1) // 2] + value[m // 2])
@@ -119,12 +117,12 @@ def session_sums(
                 end += 1
             own_here = 0
             for j in range(start, end):
-                own_here += 1 if at[j] < n_est else 0
+                own_here += 1 if column[j] < n_est else 0
             place = 0.5 * (start + 1 + end) * unit
             own_place = (own_before + 0.5 * (own_here + 1)) * own_unit
             side = 1.0 if value[start] > median else (-1.0 if value[start] < median else 0.0)
             for j in range(start, end):
-                t = at[j]
+                t = column[j]
                 count[t] += 1.0
                 rank[t] += place
                 sign[t] += side
@@ -146,7 +144,7 @@ def threshold_sums(residuals: Any, threshold: Any, above: Any, centred: Any, var
         half = 0.5 * unit
         for w in range(threshold.shape[1]):
             z = threshold[i, w]
-            if not z == z:
+            if z != z:
                 continue
             into = above[w]
             higher = 0.0
@@ -196,7 +194,7 @@ def placebo_p_values(residuals: Any, car: Any, length: Any, p_value: Any) -> Non
         last = n_est - length[i] + 1
         size = abs(car[i])
         p_value[i] = np.nan
-        if length[i] < 1 or last < 1 or not size == size:
+        if length[i] < 1 or last < 1 or size != size:
             continue
         _roll(residuals[i], length[i], rolled)
         as_large = 0.0

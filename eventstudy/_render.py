@@ -6,7 +6,9 @@ import html
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
+import numpy as np
 import pandas as pd
 
 __all__ = ["Section", "Summary", "number", "p_value", "percent"]
@@ -16,10 +18,12 @@ def number(value: object, digits: int = 2) -> str:
     """Number with a true minus sign and fixed decimals; text as it is, an en dash for a missing value."""
     if isinstance(value, str):
         return value
-    if value is None or value is pd.NA:
+    if value is None or value is pd.NA or value is pd.NaT:
         return "–"
-    if isinstance(value, bool):
+    if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
+    if isinstance(value, date):
+        return f"{value:%Y-%m-%d}"
     if isinstance(value, int) or (hasattr(value, "dtype") and str(getattr(value, "dtype", "")).startswith("int")):
         return f"{value:d}".replace("-", "−")
     figure = float(value)  # type: ignore[arg-type]

@@ -39,6 +39,7 @@ LEADING = 1.32
 ROW = 11.5  # points between two lines of small text
 BLACK, GREY, QUIET, GRID = "#1A1A1A", "#555555", "#BDBDBD", "#E6E6E6"
 MISSING = "#C9C9C9"
+EVENT = "event"  # what the event session is called where the events have no label of their own
 DOT_DASH: dict[bool, Any] = {True: "-", False: (0, (4, 3))}  # the event session, any other marked one
 PLAIN_BOX = {"facecolor": "white", "edgecolor": "none", "pad": 0.4}  # keeps grid lines off text
 
@@ -181,6 +182,13 @@ def settle(ax: Axes) -> None:
     figure_of(ax).draw_without_rendering()
 
 
+def finish(ax: Axes, own: bool) -> None:
+    """Place the axes for good; a layout of ours then stays, since words were measured for it."""
+    settle(ax)
+    if own:
+        figure_of(ax).set_layout_engine("none")
+
+
 def size_points(ax: Axes) -> tuple[float, float]:
     """Width and height of the axes in points."""
     box, dpi = ax.get_window_extent(), figure_of(ax).dpi
@@ -241,14 +249,16 @@ def percent_axis(ax: Axes, axis: Literal["x", "y"]) -> None:
 
 
 def header(ax: Axes, title: str, subtitle: str) -> None:
-    """Bold title over a quiet subtitle, both flush with the left edge of the axes and wrapped to its width."""
-    colours, width = ink(ax), size_points(ax)[0]
+    """Bold title over a quiet subtitle, flush with the left edge of the axes; all words wrapped to its size."""
+    colours, (width, height) = ink(ax), size_points(ax)
+    ax.xaxis.label.set_text(wrapped(ax.get_xlabel(), width, BODY))
+    ax.yaxis.label.set_text(wrapped(ax.get_ylabel(), height, BODY))
     below = wrapped(subtitle, width, SMALL)
     lines = below.count("\n") + 1 if subtitle else 0
     ax.set_title(
         wrapped(title, width, TITLE, bold=True),
         loc="left",
-        pad=6 + lines * SMALL * LEADING,
+        pad=8 + lines * SMALL * LEADING,
         **words(colours.strong, TITLE, fontweight="bold"),
     )
     if subtitle:
@@ -295,13 +305,16 @@ def frame(figure: Figure, title: str, subtitle: str, x: str, y: str, note: str) 
     head = wrapped(title, width - 16, TITLE, bold=True)
     below = wrapped(subtitle, width - 16, SMALL)
     figure_text(figure, 8, -7, head, va="top", fontsize=TITLE, fontweight="bold", color=BLACK)
-    first = 7 + (head.count("\n") + 1) * TITLE * 1.25
+    first = 7 + (head.count("\n") + 1) * TITLE * 1.45
     figure_text(figure, 8, -first, below, va="top")
-    bottom = footer(figure, note)
-    figure_text(figure, width / 2, bottom + 2, x, ha="center", va="bottom", fontsize=BODY, color=BLACK)
-    figure_text(figure, 6, (height + bottom) / 2, y, ha="left", va="center", rotation=90, fontsize=BODY, color=BLACK)
     top = first + (below.count("\n") + 1) * SMALL * LEADING
-    reserve(figure, top=top, bottom=bottom + BODY * LEADING + 2, left=18)
+    bottom = footer(figure, note) + BODY * LEADING + 2
+    black = ink(figure).strong
+    figure_text(figure, width / 2, bottom, x, ha="center", va="top", fontsize=BODY, color=black)
+    beside = wrapped(y, height - top - bottom, BODY)
+    middle = (height - top + bottom) / 2
+    figure_text(figure, 6, middle, beside, ha="left", va="center", rotation=90, fontsize=BODY, color=black)
+    reserve(figure, top=top, bottom=bottom, left=6 + (beside.count("\n") + 1) * BODY * LEADING)
 
 
 def tick_step(labels: Callable[[int], str], sessions: Sequence[int], points_per_session: float) -> int:
@@ -439,8 +452,9 @@ def strip(ax: Axes, marks: Sequence[Mark], *, short: bool = False) -> tuple[list
         spots = place(at, [text_width(text) for text in texts], width)
     numbered = spots is None
     if spots is None:
-        rank = {mark: str(count) for count, mark in enumerate(confounders(marks), 1)}
-        texts = [rank.get(mark, "" if short else "event") for mark in marks]
+        named = [mark for mark in marks if mark.text != EVENT]
+        rank = {mark: str(count) for count, mark in enumerate(named, 1)}
+        texts = [rank.get(mark, "" if short else EVENT) for mark in marks]
         spots = place(at, [text_width(text) for text in texts], width, rows=8)
     if spots is None:
         spots = [Placed(0, "right")] * len(marks)
@@ -450,8 +464,8 @@ def strip(ax: Axes, marks: Sequence[Mark], *, short: bool = False) -> tuple[list
 
 def key(hung: Sequence[Hung]) -> str:
     """Meaning of numbered marks."""
-    named = [f"({item.text}) {item.mark.text}" for item in hung if item.numbered and not item.mark.event]
-    return f"Dashed: {'; '.join(named)}" if named else ""
+    named = [f"({item.text}) {item.mark.text}" for item in hung if item.numbered and item.mark.text != EVENT]
+    return f"Marked: {'; '.join(named)}" if named else ""
 
 
 def draw_marks(ax: Axes, hung: Sequence[Hung], above: float, *, over_cells: bool = False) -> None:

@@ -8,10 +8,20 @@ import numpy as np
 from scipy import special
 
 from eventstudy._typing import FloatArray, IntArray, ReturnKind
+from eventstudy.errors import InputError
 from eventstudy.models.base import ModelFit
 from eventstudy.windows import Window
 
-__all__ = ["BuyAndHold", "Cumulated", "buy_and_hold", "confidence_bounds", "cumulated", "t_p_value", "weighted_mean"]
+__all__ = [
+    "BuyAndHold",
+    "Cumulated",
+    "buy_and_hold",
+    "check_confidence",
+    "confidence_bounds",
+    "cumulated",
+    "t_p_value",
+    "weighted_mean",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,19 @@ def t_p_value(statistic: FloatArray, dof: FloatArray) -> FloatArray:
         special.stdtr(np.where(np.isinf(dof), 1.0, dof), -np.abs(statistic)),
     )
     return np.asarray(2.0 * tail)
+
+
+def check_confidence(confidence: float) -> float:
+    """Level of an interval, or an error.
+
+    Raises
+    ------
+    InputError
+        If it is no number between 0 and 1.
+    """
+    if isinstance(confidence, bool) or not isinstance(confidence, float | np.floating) or not 0.0 < confidence < 1.0:
+        raise InputError(f"confidence={confidence!r} is not between 0 and 1.", remedy="Such as 0.95.")
+    return float(confidence)
 
 
 def confidence_bounds(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, tzinfo
@@ -42,6 +43,7 @@ from eventstudy.errors import AlignmentError, DataSourceError, InputError
 
 if TYPE_CHECKING:
     from eventstudy._typing import BoolArray, FloatArray, IntArray
+    from eventstudy.panel import ReturnPanel
 
 __all__ = ["DATE_RULES", "Events", "ResolvedEvents"]
 
@@ -57,7 +59,7 @@ DATE_RULES = ("date is a session", "date is no session, next session")
 _MAX_SHIFT_DAYS = 7
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Events:
     """Immutable table of security-events, one row each.
 
@@ -394,10 +396,21 @@ class Events:
             extra=extra.apply(numeric_if_all) if text and extra is not None else extra,
         )
 
+    @functools.cached_property
+    def _coded(self) -> tuple[IntArray, ObjectArray]:
+        """Tickers as numbers, and what each number stands for; a million names are looked at once."""
+        codes, names = pd.factorize(self.ticker)
+        return codes, np.asarray(names, dtype=object)
+
     @property
     def tickers(self) -> ObjectArray:
         """Distinct tickers in order of first appearance; object array."""
-        return np.asarray(pd.unique(self.ticker), dtype=object)
+        return self._coded[1]
+
+    def rows_in(self, panel: ReturnPanel) -> IntArray:
+        """Row of each event's security in a panel, −1 where it is absent; int64 of shape (n_events,)."""
+        codes, names = self._coded
+        return panel.rows(names)[codes]
 
     def __len__(self) -> int:
         return len(self.ticker)
@@ -674,7 +687,7 @@ class ResolvedEvents:
 
 def _check_duplicates(events: Events, origin: Origin) -> None:
     """Refuse one ticker twice at one stamp."""
-    pair = _first_repeat(events.ticker, events.stamp, events.has_time)
+    pair = _first_repeat(events._coded[0], events.stamp, events.has_time)
     if pair is None:
         return
     first, second = pair
@@ -691,9 +704,15 @@ def _check_duplicates(events: Events, origin: Origin) -> None:
 def _check_one_per_session(events: Events, session: DayArray) -> None:
     """Refuse two events of one ticker in one session."""
     known = np.flatnonzero(~np.isnat(session))
-    pair = _first_repeat(events.ticker[known], session[known].astype(np.int64), None)
-    if pair is None:
+    if not len(known):
         return
+    day = session[known].astype(np.int64)
+    code = events._coded[0][known]
+    key = np.sort(code * (day.max() - day.min() + 1) + day - day.min())
+    if (key[1:] != key[:-1]).all():
+        return
+    pair = _first_repeat(code, day, None)
+    assert pair is not None
     first, second = (int(known[row]) for row in pair)
     texts = events._texts_of(np.array([first, second]))
     ids = events.event_id[first], events.event_id[second]
@@ -707,9 +726,9 @@ def _check_one_per_session(events: Events, session: DayArray) -> None:
     )
 
 
-def _first_repeat(ticker: ObjectArray, number: IntArray, flag: BoolArray | None) -> tuple[int, int] | None:
+def _first_repeat(code: IntArray, number: IntArray, flag: BoolArray | None) -> tuple[int, int] | None:
     """Positions of the first row that repeats an earlier one, and of that one."""
-    columns: dict[str, Any] = {"ticker": pd.factorize(ticker)[0], "number": number}
+    columns: dict[str, Any] = {"code": code, "number": number}
     if flag is not None:
         columns["flag"] = flag
     keys = pd.DataFrame(columns)

@@ -6,6 +6,7 @@ Parallel work is one argument, ``executor=``: any :class:`concurrent.futures.Exe
 
 from __future__ import annotations
 
+import importlib
 import sys
 import tempfile
 from collections import deque
@@ -162,14 +163,14 @@ def dask_executor(address: str) -> Iterator[Executor]:
         If no scheduler answers there.
     """
     try:
-        from distributed import Client
+        distributed: Any = importlib.import_module("distributed")
     except ImportError:
         raise InputError(
             "A Dask cluster needs the package distributed, which is not installed.",
             remedy='Install it: pip install "abnormal-returns[distributed]".',
         ) from None
     try:
-        client = Client(address, timeout="10s", set_as_default=False)
+        client = distributed.Client(address, timeout="10s", set_as_default=False)
     except (OSError, ValueError) as error:
         raise DataSourceError(
             f"No Dask scheduler answers at {address}: {error}.", remedy="Start one (dask scheduler), or correct it."

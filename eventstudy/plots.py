@@ -321,7 +321,7 @@ class Plotter:
             _values_beside(axes, rows, title, about, self.note() if own else None, f"{_per_cent(level)} interval (%)")
             rows.draw_heads(axes, {name: _style.darkened(colour) for name, colour in colours.items()})
             _style.headroom(axes, _style.legend(axes, {} if rows.heads or not res.groups else colours))
-            _style.settle(axes)
+            _style.finish(axes, own)
         return axes
 
     def heatmap(self, *, standardized: bool = False, mark: Marks | None = None, ax: Axes | None = None) -> Axes:
@@ -375,7 +375,7 @@ class Plotter:
             width, height = _style.size_points(axes)
             fits = width / len(window) >= max(map(_style.text_width, texts)) + 3 and height / rows.count >= 10.5
             fits = fits and len(texts) <= MAX_NUMBERS
-            about = _events(len(values)) + (f"; numbers: {unit}" if fits else "")
+            about = _events(len(values)) + (f"; numbers in {unit}" if fits else "")
             about += "; grey: no return" if np.isnan(values).any() else ""
             about += "; outlined: event session" if 0 in window else ""
             hung, points = _style.strip(axes, marks)
@@ -390,7 +390,7 @@ class Plotter:
             if fits:
                 _draw_numbers(axes, mesh, rows, values, window, texts)
             rows.draw_heads(axes, dict.fromkeys(rows.heads, _style.BLACK))
-            _style.settle(axes)
+            _style.finish(axes, own)
         return axes
 
     # -- words ---------------------------------------------------------------------------------------------------
@@ -464,12 +464,12 @@ class Plotter:
 
     def _marks(self, mark: Marks | None) -> list[Mark]:
         """The sessions asked for, and the event session."""
-        from eventstudy._style import Mark
+        from eventstudy._style import EVENT, Mark
 
         event, found = self.results.fit.index.event, []
         labels = self.results.events.get("label")
         label = str(labels.iloc[0]) if labels is not None and labels.nunique(dropna=False) == 1 else ""
-        label = label if 0 < len(label) <= 32 else "event"
+        label = label if 0 < len(label) <= 32 else EVENT
         for key, text in (mark or {}).items():
             tau = int(key) if isinstance(key, int | np.integer) and not isinstance(key, bool) else self._tau_of(key)
             if tau not in event:
@@ -557,7 +557,7 @@ class Plotter:
         _style.headroom(axes, points + above)
         _style.draw_marks(axes, hung, above)
         _style.draw_ends(axes, labels, points + above)
-        _style.settle(axes)
+        _style.finish(axes, own)
 
     def _words_around_panels(
         self, figure: Figure, panels: Sequence[Axes], columns: int, window: Window, band: str, marks: Sequence[Mark]
@@ -580,7 +580,7 @@ class Plotter:
         for axes in panels:
             self._ticks(axes, window, _style.size_points(axes)[0])
             _style.draw_marks(axes, hung, 0.0)
-        _style.settle(first)
+        _style.finish(first, own=True)
 
 
 def save(figure: Axes | Figure, path: str | Path, *, dpi: float = 200) -> Path:

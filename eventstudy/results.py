@@ -17,24 +17,17 @@ import pandas as pd
 
 from eventstudy import _render
 from eventstudy._typing import BoolArray, FloatArray, IntArray
-from eventstudy.abnormal import (
-    Cumulated,
-    buy_and_hold,
-    confidence_bounds,
-    cumulated,
-    t_p_value,
-    weighted_mean,
-)
+from eventstudy.abnormal import Cumulated, buy_and_hold, confidence_bounds, t_p_value, weighted_mean
 from eventstudy.errors import DataSourceError, InputError
 from eventstudy.inference import (
-    TESTS,
+    Battery,
     EstimationSummary,
+    Recommendation,
     SharedDates,
     TestResult,
-    TestSample,
-    estimation_summary,
-    run_tests,
-    shared_dates,
+    calendar_portfolio,
+    placebo_p_values,
+    recommendation,
     tests_frame,
 )
 from eventstudy.inference.parametric import mean_standard_error
@@ -93,7 +86,11 @@ class EventStudyResults:
     @functools.cached_property
     def shared_dates(self) -> SharedDates:
         """How event dates are shared; ``shared_dates.clustered`` says whether it matters."""
-        return shared_dates(self.fit.index.position)
+        return self._battery.shared_dates
+
+    @functools.cached_property
+    def _battery(self) -> Battery:
+        return Battery(self.fit, self._weights, self.study.missing == "skip")
 
     @property
     def _weights(self) -> FloatArray | None:
@@ -233,9 +230,16 @@ class EventStudyResults:
         return window
 
     def _cumulated(self, window: Window) -> Cumulated:
-        return cumulated(self.fit, window, skip_missing=self.study.missing == "skip")
+        return self._battery.cumulated(window)
 
-    def car(self, start: WindowLike | int, end: int | None = None, *, confidence: float | None = None) -> pd.DataFrame:
+    def car(
+        self,
+        start: WindowLike | int,
+        end: int | None = None,
+        *,
+        confidence: float | None = None,
+        placebo: bool = False,
+    ) -> pd.DataFrame:
         """Cumulative abnormal return of each security-event, with its t-test.
 
         Parameters
@@ -244,13 +248,17 @@ class EventStudyResults:
             First and last session of the window.
         confidence : float, optional
             Level of the interval; that of the study by default.
+        placebo : bool
+            Whether to add ``p_placebo``, which asks for no normality: the rank of the absolute CAR among all windows of
+            the same length in the event's own estimation window, ``(1 + #)/(1 + n)``.
 
         Returns
         -------
         DataFrame
             One row per security-event: ``event_id``, ``ticker``, ``group`` (where given), ``car`` (decimal),
             ``std_error`` (exact forecast standard error), ``t`` (which is the SCAR), ``p_value`` (two-sided, Student t
-            with ``df`` = ``M − K``), ``ci_lower``, ``ci_upper``, ``df``, ``n_missing`` (sessions without a return).
+            with ``df`` = ``M − K``), ``ci_lower``, ``ci_upper``, ``df``, ``n_missing`` (sessions without a return), and
+            ``p_placebo`` where asked for.
 
         Raises
         ------
@@ -260,7 +268,7 @@ class EventStudyResults:
         window = self._window(start, end)
         c = self._cumulated(window)
         lower, upper = confidence_bounds(c.car, c.std_error, c.dof, self._level(confidence))
-        return self._identity.assign(
+        frame = self._identity.assign(
             car=c.car,
             std_error=c.std_error,
             t=c.scar,
@@ -270,6 +278,7 @@ class EventStudyResults:
             df=c.dof,
             n_missing=len(window) - c.n_used,
         )
+        return frame.assign(p_placebo=placebo_p_values(self.fit.residuals, c.car, c.n_used)) if placebo else frame
 
     def bhar(self, start: WindowLike | int, end: int | None = None) -> pd.DataFrame:
         """Buy-and-hold abnormal return of each security-event: ``Π(1+R) − Π(1+E[R])``.
@@ -299,21 +308,13 @@ class EventStudyResults:
 
     # -- across security-events ----------------------------------------------------------------------------------
 
-    @functools.cached_property
+    @property
     def estimation_summary(self) -> EstimationSummary:
         """Portfolio residuals of the estimation window and the mean residual correlation ``r̄``."""
-        index = self.fit.index
-        return estimation_summary(
-            self.fit.residuals, index.position, index.security, len(index.estimation), self._weights
-        )
-
-    def _sample(self, window: Window) -> TestSample:
-        c = self._cumulated(window)
-        summary = self.estimation_summary
-        return TestSample(window, c.car, c.scar, c.dof, self._weights, summary.portfolio, summary.mean_correlation)
+        return self._battery.summary
 
     def _results(self, window: Window) -> list[TestResult]:
-        return run_tests(self._sample(window), clustered=self.shared_dates.clustered)
+        return self._battery.results([window])[0]
 
     def tests(self, start: WindowLike | int, end: int | None = None) -> pd.DataFrame:
         """Every test of the mean CAR over one window.
@@ -321,11 +322,37 @@ class EventStudyResults:
         Returns
         -------
         DataFrame
-            Indexed by test name: ``statistic``, ``p_value`` (two-sided), ``df`` (infinite: normal law), ``n``,
-            ``null``, ``valid_under_clustering`` (keeps its size when events share dates; these rows come first if they do) and
-            ``reason`` (why there is no statistic; empty where there is one).
+            Indexed by test name: ``statistic``, ``p_value`` (two-sided), ``df`` (infinite: normal law; NaN: a law of
+            its own), ``n``, ``null``, ``valid_under_clustering`` (keeps its size when events share dates; these rows
+            come first if they do) and ``reason`` (why there is no statistic; empty where there is one).
         """
         return tests_frame(self._results(self._window(start, end)))
+
+    def recommended(self, start: WindowLike | int, end: int | None = None) -> Recommendation:
+        """The one test to read over a window, and why: number of events, shared dates, variance, skewness.
+
+        Returns
+        -------
+        Recommendation
+            ``name``, ``reason`` (a sentence) and ``result`` (statistic, p-value, …).
+        """
+        window = self._window(start, end)
+        return recommendation(self._results(window), self._cumulated(window).scar, self.shared_dates)
+
+    def calendar_portfolio(self, start: WindowLike | int, end: int | None = None) -> pd.DataFrame:
+        """Mean abnormal return of the events inside the window on each session of the calendar.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by ``session``, those with an event: ``ar`` (decimal, equally weighted) and ``n`` (events).
+        """
+        window, index = self._window(start, end), self.fit.index
+        there = ~np.isnan(self._cumulated(window).car)
+        mean, n, first = calendar_portfolio(self.fit.ar, index.position, index.event, window, there)
+        sessions = self.study.returns.sessions[first : first + len(mean)].rename("session")
+        frame = pd.DataFrame({"ar": mean, "n": n}, index=sessions)
+        return frame[frame["n"] > 0]
 
     def aar(self) -> pd.DataFrame:
         """Average abnormal return of each session.
@@ -337,11 +364,11 @@ class EventStudyResults:
             its two-sided p-value under ``<name>_p``.
         """
         rows = []
-        for tau in self.fit.index.event.tau.tolist():
-            sample = self._sample(Window(tau, tau))
-            mean, n = weighted_mean(sample.car, sample.weights)
+        days = [Window(tau, tau) for tau in self.fit.index.event.tau.tolist()]
+        for day, results in zip(days, self._battery.results(days), strict=True):
+            mean, n = weighted_mean(self._cumulated(day).car, self._weights)
             row: dict[str, float] = {"aar": mean, "n": n}
-            for result in run_tests(sample, clustered=self.shared_dates.clustered):
+            for result in results:
                 row[result.name] = result.statistic
                 row[f"{result.name}_p"] = result.p_value
             rows.append(row)
@@ -366,9 +393,10 @@ class EventStudyResults:
         there = ~np.isnan(c.car)
         if self.shared_dates.clustered or n < 2:
             source = "portfolio"
-            portfolio = self.estimation_summary.portfolio
+            portfolio = self._battery.portfolio(there)
             portfolio = portfolio[~np.isnan(portfolio)]
             error = float(portfolio.std(ddof=1) * np.sqrt(len(window))) if len(portfolio) > 2 and n else float("nan")
+            error = error if error > 0.0 else float("nan")
             df = float(len(portfolio) - 1)
         else:
             source = "cross-section"
@@ -440,13 +468,13 @@ class EventStudyResults:
         notes = []
         shared = self.shared_dates
         if shared.clustered:
-            first = [name for name, spec in TESTS.items() if spec.valid_under_clustering]
-            rest = [name for name, spec in TESTS.items() if not spec.valid_under_clustering]
+            window = self._default_windows()[0]
             notes.append(
                 f"{shared.n_events} security-events share {shared.n_dates} event date"
                 f"{'s' if shared.n_dates > 1 else ''} (mean residual correlation "
                 f"{_render.number(self.estimation_summary.mean_correlation, 3)}): abnormal returns are "
-                f"cross-correlated. Read {_listed(first)}; {_listed(rest)} assume independence and over-reject."
+                f"cross-correlated. Read {self.recommended(window).name} or the rows marked valid; the others assume "
+                "independence and over-reject."
             )
         thin = int(np.isnan(self.fit.ar).any(axis=1).sum())
         if thin:
@@ -486,12 +514,13 @@ class EventStudyResults:
         sections = [_render.Section(f"Cumulative average abnormal return ({level} interval)", caar, percent_columns)]
         for window in chosen:
             table = self.tests(window)[["statistic", "p_value", "df", "n", "valid_under_clustering"]]
-            reasons = [f"{result.name}: {result.reason}." for result in self._results(window) if result.reason]
+            notes = [f"Recommended: {self.recommended(window)}"]
+            notes += [f"No {result.name}: {result.reason}." for result in self._results(window) if result.reason]
             formats: dict[str, Callable[[object], str]] = {
                 "p_value": _render.p_value,
                 "df": functools.partial(_render.number, digits=0),
             }
-            sections.append(_render.Section(f"Tests of the mean over {window}", table, formats, reasons))
+            sections.append(_render.Section(f"Tests of the mean over {window}", table, formats, notes))
         return _render.Summary("Event study", facts, sections, self.caveats())
 
     def _default_windows(self) -> list[Window]:
@@ -615,7 +644,3 @@ def _version(distribution: str) -> str | None:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

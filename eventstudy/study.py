@@ -12,6 +12,8 @@ import pandas as pd
 
 from eventstudy import kernels
 from eventstudy._typing import IntArray, OnError
+from eventstudy.abnormal import check_confidence
+from eventstudy.data.calendars import check_calendar
 from eventstudy.errors import (
     ClusteredEventsWarning,
     DroppedEventsWarning,
@@ -116,8 +118,8 @@ class EventStudy:
         for name, value, options in (("missing", self.missing, Missing), ("on_error", self.on_error, OnError)):
             if value not in get_args(options):
                 raise InputError(f"{name}={value!r} is not an option.", remedy=f"Use one of {get_args(options)}.")
-        if not 0.0 < self.confidence < 1.0:
-            raise InputError(f"confidence={self.confidence!r} is not between 0 and 1.", remedy="Such as 0.95.")
+        check_confidence(self.confidence)
+        check_calendar(self.calendar)
         for benchmark in self.model.benchmarks:
             self.returns.row(benchmark)
         for name, made in (("_estimation", estimation), ("_event", event), ("_min_obs", int(min_obs))):
@@ -161,7 +163,7 @@ class EventStudy:
         if chunk_size is not None and (isinstance(chunk_size, bool) or chunk_size < 1):
             raise InputError(f"chunk_size={chunk_size!r} is not a positive whole number.", remedy="Such as 65_536.")
         resolved = self.events.resolve(self.returns.sessions, self.calendar)
-        row = self.returns.rows(self.events.ticker)
+        row = self.events.rows_in(self.returns)
         reasons = self._misplaced(row, resolved)
         kept = np.flatnonzero((row >= 0) & (resolved.position >= 0))
         index = EventIndex(row[kept], resolved.position[kept], self._estimation, self._event)
@@ -262,6 +264,17 @@ class EventStudy:
                 f"{int(thin.sum())} security-events lack returns in the event window (first: "
                 f"{self.returns.tickers[fit.index.security[at]]} at tau = {tau}); their CARs over such sessions {what}."
                 " See n_missing in results.car().",
+                ThinWindowWarning,
+                stacklevel=3,
+            )
+        cut = fit.index.position + self._estimation.start < 0
+        if cut.any():
+            at = int(np.flatnonzero(cut)[0])
+            warnings.warn(
+                f"{int(cut.sum())} estimation windows begin before the data and are shorter than the "
+                f"{self._estimation} asked for (first: {self.returns.tickers[fit.index.security[at]]}, event session "
+                f"{self.returns.sessions[fit.index.position[at]]:%Y-%m-%d}, {fit.n_obs[at]} usable returns). See n_obs "
+                "in results.parameters.",
                 ThinWindowWarning,
                 stacklevel=3,
             )

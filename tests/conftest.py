@@ -36,9 +36,8 @@ class OracleFit:
         error = np.sqrt(self.covariance[columns, columns].sum())
         half = stats.t.ppf(0.5 + confidence / 2, self.df) * error
         p = 2 * stats.t.sf(abs(car / error), self.df)
-        return {
-            "car": car, "std_error": error, "t": car / error, "p_value": p, "ci_lower": car - half, "ci_upper": car + half
-        }  # fmt: skip
+        bounds = {"ci_lower": car - half, "ci_upper": car + half}
+        return {"car": car, "std_error": error, "t": car / error, "p_value": p, **bounds}
 
 
 def _ols_event(frame, ticker, factors, position, estimation, event) -> OracleFit:
@@ -84,11 +83,8 @@ def quiet():
 
 @pytest.fixture(scope="session")
 def sample_prices():
-    return es.load_prices(
-        ["MSFT", "NVDA", "GOOGL", "META", "AMZN", "AAPL", "ORCL", "AVGO", "AMD", "TSM", "MU", "MRVL", "CRM", "ADBE"]
-        + ["PLTR", "VRT", "VST", "CEG", "SPY", "SMH"],
-        source="sample",
-    )
+    stocks = "MSFT NVDA GOOGL META AMZN AAPL ORCL AVGO AMD TSM MU MRVL CRM ADBE PLTR VRT VST CEG"
+    return es.load_prices([*stocks.split(), "SPY", "SMH"], source="sample")
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,7 @@ from eventstudy.errors import AlignmentError, InputError
 if TYPE_CHECKING:
     from eventstudy._typing import BoolArray, IntArray
 
-__all__ = ["RULES", "SessionLookup", "session_of", "sessions"]
+__all__ = ["RULES", "SessionLookup", "check_calendar", "session_of", "sessions"]
 
 RULES = (
     "before the open",
@@ -273,6 +273,18 @@ def _local_midnights(dates: pd.DatetimeIndex, tz: Any) -> IntArray:
     """UTC nanoseconds at which local days begin; where summer time skips midnight, just after it."""
     first = np.ones(len(dates), dtype=bool)
     return dates.tz_localize(tz, ambiguous=first, nonexistent="shift_forward").as_unit("ns").asi8
+
+
+def check_calendar(calendar: str) -> None:
+    """Refuse a calendar that is not known.
+
+    Raises
+    ------
+    InputError
+        With the names nearest to it.
+    """
+    if calendar != "NYSE":  # the default is known without loading the calendars
+        _known_name(calendar)
 
 
 def _known_name(calendar: str) -> str:

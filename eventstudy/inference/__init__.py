@@ -1,22 +1,37 @@
 """Significance tests: arrays in, results out."""
 
-from eventstudy.inference import parametric  # enters its tests into the battery
-from eventstudy.inference.base import TESTS, TestResult, TestSample, TestSpec, run_tests, tests_frame
+from eventstudy.inference import by_date, parametric, ranks, signs  # enter their tests into the battery
+from eventstudy.inference.base import TESTS, OwnLaw, TestResult, TestSample, TestSpec, register, run_tests, tests_frame
+from eventstudy.inference.battery import Battery
+from eventstudy.inference.by_date import calendar_portfolio, newey_west_t
 from eventstudy.inference.dependence import EstimationSummary, SharedDates, estimation_summary, shared_dates
 from eventstudy.inference.multiplicity import benjamini_hochberg, holm
+from eventstudy.inference.recommend import Recommendation, recommendation
+from eventstudy.inference.sessions import placebo_p_values
 
 __all__ = [
     "TESTS",
+    "Battery",
     "EstimationSummary",
+    "OwnLaw",
+    "Recommendation",
     "SharedDates",
     "TestResult",
     "TestSample",
     "TestSpec",
     "benjamini_hochberg",
+    "by_date",
+    "calendar_portfolio",
     "estimation_summary",
     "holm",
+    "newey_west_t",
     "parametric",
+    "placebo_p_values",
+    "ranks",
+    "recommendation",
+    "register",
     "run_tests",
     "shared_dates",
+    "signs",
     "tests_frame",
 ]

@@ -9,11 +9,36 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 
-from eventstudy._typing import FloatArray
+from eventstudy._typing import FloatArray, IntArray
 from eventstudy.abnormal import t_p_value
+from eventstudy.inference.sessions import GeneralisedRanks, SessionSums
 from eventstudy.windows import Window
 
-__all__ = ["TESTS", "TestResult", "TestSample", "TestSpec", "register", "run_tests", "tests_frame"]
+__all__ = ["ORDER", "TESTS", "OwnLaw", "TestResult", "TestSample", "TestSpec", "register", "run_tests", "tests_frame"]
+
+ORDER = (
+    "csect_t",
+    "skew_t",
+    "time_series_t",
+    "patell_z",
+    "patell_z_adj",
+    "bmp_t",
+    "bmp_t_adj",
+    "jackknife_t",
+    "corrado_rank",
+    "grank_t",
+    "grank_z",
+    "sign_z",
+    "generalized_sign_z",
+    "corrado_sign",
+    "wilcoxon",
+    "calendar_portfolio_t",
+    "placebo_p",
+    "wild_bootstrap_p",
+    "cluster_t",
+    "bhar_skew_boot",
+)
+"""Order of the tests in tables, whichever module enters them; others follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +59,23 @@ class TestSample:
         Mean residual over events for each session of the estimation window.
     mean_correlation : float
         Mean pairwise correlation of estimation-window residuals over shared calendar dates, ``r̄``.
+    event : Window or None
+        The event window, whose sessions close the arrays of ``sessions``.
+    sessions : SessionSums or None
+        Sums over the events that count, by session of both windows.
+    ranks : GeneralisedRanks or None
+        Generalised ranks of the window (``W = 1``) over the events that count.
+    positive_share : ndarray of float64, shape (n,), or None
+        Of each event, the share of positive sums among the windows of the same length in its estimation window.
+    calendar : ndarray of float64, shape (D,), or None
+        Mean abnormal return of the events inside the window, for each session of the panel from the first with one to
+        the last; NaN for a session without any.
+    position, security : ndarray of int64, shape (n,), or None
+        Event column and row of each event in the panel.
+
+    Notes
+    -----
+    A test that is not given what it reads says so instead of answering.
     """
 
     __test__ = False  # not a test case, whatever its name says
@@ -45,6 +87,13 @@ class TestSample:
     weights: FloatArray | None
     portfolio: FloatArray
     mean_correlation: float
+    event: Window | None = None
+    sessions: SessionSums | None = None
+    ranks: GeneralisedRanks | None = None
+    positive_share: FloatArray | None = None
+    calendar: FloatArray | None = None
+    position: IntArray | None = None
+    security: IntArray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +107,7 @@ class TestResult:
     statistic, p_value : float
         Two-sided p-value; both NaN where the test cannot be computed, with the ``reason``.
     df : float
-        Degrees of freedom of Student's t; infinite for the normal law.
+        Degrees of freedom of Student's t; infinite for the normal law, NaN for a law of the test's own.
     null : str
         Null hypothesis.
     n : int
@@ -84,8 +133,25 @@ class TestResult:
     reason: str = ""
 
 
-Outcome: TypeAlias = tuple[float, float, int] | str
-"""Statistic, degrees of freedom (infinite: normal) and events used; or why there is none."""
+@dataclass(frozen=True, slots=True)
+class OwnLaw:
+    """Outcome of a test whose p-value is neither Student's nor normal: exact, or from resampling.
+
+    Parameters
+    ----------
+    statistic, p_value : float
+        Two-sided p-value.
+    n : int
+        Events used.
+    """
+
+    statistic: float
+    p_value: float
+    n: int
+
+
+Outcome: TypeAlias = tuple[float, float, int] | OwnLaw | str
+"""Statistic, degrees of freedom (infinite: normal) and events used; or with its own law; or why there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +163,7 @@ class TestSpec:
     name : str
         Name in tables.
     function : callable
-        ``TestSample`` to (statistic, df, n), or to a sentence that says why there is none.
+        ``TestSample`` to (statistic, df, n), to an :class:`OwnLaw`, or to a sentence that says why there is none.
     null : str
         Null hypothesis.
     valid_under_clustering : bool
@@ -120,6 +186,9 @@ class TestSpec:
         if isinstance(outcome, str):
             statistic, df, n, reason = float("nan"), float("nan"), int((~np.isnan(sample.car)).sum()), outcome
             p_value = float("nan")
+        elif isinstance(outcome, OwnLaw):
+            statistic, p_value, n = outcome.statistic, outcome.p_value, outcome.n
+            df, reason = float("nan"), ""
         else:
             statistic, df, n = outcome
             reason = ""
@@ -148,6 +217,10 @@ def register(
 
     def enter(function: Callable[[TestSample], Outcome]) -> Callable[[TestSample], Outcome]:
         TESTS[name] = TestSpec(name, function, null, valid_under_clustering, source)
+        place = {known: at for at, known in enumerate(ORDER)}
+        ordered = sorted(TESTS.items(), key=lambda item: place.get(item[0], len(ORDER)))
+        TESTS.clear()
+        TESTS.update(ordered)
         return function
 
     return enter

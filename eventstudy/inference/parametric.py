@@ -16,8 +16,12 @@ __all__ = [
     "bmp_t",
     "bmp_t_adj",
     "csect_t",
+    "jackknife_t",
     "mean_standard_error",
+    "mean_t",
     "patell_z",
+    "patell_z_adj",
+    "skew_t",
     "time_series_t",
 ]
 
@@ -45,8 +49,8 @@ def mean_standard_error(values: FloatArray, weights: FloatArray | None = None) -
     return float(np.sqrt(n / (n - 1) * np.sum((share * deviation) ** 2)))
 
 
-def _ratio(values: FloatArray, weights: FloatArray | None, what: str) -> Outcome:
-    """Mean over its cross-sectional standard error, on ``n − 1`` degrees of freedom."""
+def mean_t(values: FloatArray, weights: FloatArray | None, what: str) -> Outcome:
+    """Mean over its cross-sectional standard error, on ``n − 1`` degrees of freedom; NaN values do not count."""
     there = ~np.isnan(values)
     x = values[there]
     w = None if weights is None else weights[there]
@@ -71,7 +75,38 @@ def csect_t(sample: TestSample) -> Outcome:
     Robust to variance that the event raises; not to cross-correlation, so it over-rejects when events share dates.
     Weights apply.
     """
-    return _ratio(sample.car, sample.weights, "CARs")
+    return mean_t(sample.car, sample.weights, "CARs")
+
+
+@register(
+    "skew_t",
+    null="mean CAR = 0",
+    valid_under_clustering=False,
+    source="Hall 1992",
+)
+def skew_t(sample: TestSample) -> Outcome:
+    """Hall's transform of the cross-sectional t, Student t with ``N − 1`` degrees of freedom.
+
+    ``√N (S + γS²/3 + γ²S³/27 + γ/(6N))`` with ``S = mean/sd`` (``N − 1``) and ``γ = m₃/m₂^1.5`` the sample skewness.
+    The cubic removes the first-order effect of skewness and is monotone in ``S``. Robust to skewness and to variance
+    that the event raises; not to cross-correlation. Events are weighted equally.
+
+    References
+    ----------
+    Hall, P. (1992). On the removal of skewness by transformation. *Journal of the Royal Statistical Society B* 54.
+    """
+    plain = mean_t(sample.car, None, "CARs")
+    if not isinstance(plain, tuple):
+        return plain
+    t, df, n = plain
+    if n < 3:
+        return f"skewness needs three events with a value, there are {n}"
+    deviation = sample.car[~np.isnan(sample.car)]
+    deviation = deviation - deviation.mean()
+    skewness = float((deviation**3).mean() / (deviation**2).mean() ** 1.5)
+    s = t / np.sqrt(n)
+    cubic = s + skewness * s**2 / 3.0 + skewness**2 * s**3 / 27.0 + skewness / (6.0 * n)
+    return float(np.sqrt(n) * cubic), df, n
 
 
 @register(
@@ -133,6 +168,25 @@ def patell_z(sample: TestSample) -> Outcome:
 
 
 @register(
+    "patell_z_adj",
+    null="mean SCAR = 0, variance as forecast",
+    valid_under_clustering=True,
+    source="Kolari & Pynnönen 2010",
+)
+def patell_z_adj(sample: TestSample) -> Outcome:
+    """Patell z adjusted for cross-correlation: ``patell_z / √(1 + (N−1) r̄)``, standard normal.
+
+    Robust to cross-correlation; not to variance that the event raises. Events are weighted equally.
+
+    References
+    ----------
+    Kolari, J. W. and Pynnönen, S. (2010). Event study testing with cross-sectional correlation of abnormal returns.
+    *Review of Financial Studies* 23.
+    """
+    return _adjusted(patell_z(sample), sample.mean_correlation, estimated_spread=False)
+
+
+@register(
     "bmp_t",
     null="mean SCAR = 0",
     valid_under_clustering=False,
@@ -148,7 +202,7 @@ def bmp_t(sample: TestSample) -> Outcome:
     Boehmer, E., Musumeci, J. and Poulsen, A. B. (1991). Event-study methodology under conditions of event-induced
     variance. *Journal of Financial Economics* 30.
     """
-    return _ratio(sample.scar, None, "SCARs")
+    return mean_t(sample.scar, None, "SCARs")
 
 
 def adjusted_for_correlation(statistic: float, mean_correlation: float, n: int, *, estimated_spread: bool) -> float:
@@ -180,11 +234,50 @@ def bmp_t_adj(sample: TestSample) -> Outcome:
     Kolari, J. W. and Pynnönen, S. (2010). Event study testing with cross-sectional correlation of abnormal returns.
     *Review of Financial Studies* 23.
     """
-    plain = bmp_t(sample)
-    if isinstance(plain, str):
+    return _adjusted(bmp_t(sample), sample.mean_correlation, estimated_spread=True)
+
+
+def _adjusted(plain: Outcome, mean_correlation: float, *, estimated_spread: bool) -> Outcome:
+    if not isinstance(plain, tuple):
         return plain
     statistic, df, n = plain
-    adjusted = adjusted_for_correlation(statistic, sample.mean_correlation, n, estimated_spread=True)
+    adjusted = adjusted_for_correlation(statistic, mean_correlation, n, estimated_spread=estimated_spread)
     if np.isnan(adjusted):
-        return f"the mean residual correlation {sample.mean_correlation:.3f} of {n} events admits no adjustment"
+        return f"the mean residual correlation {mean_correlation:.3f} of {n} events admits no adjustment"
     return adjusted, df, n
+
+
+@register(
+    "jackknife_t",
+    null="mean SCAR = 0",
+    valid_under_clustering=False,
+    source="Giaccotto & Sfiridis 1996",
+)
+def jackknife_t(sample: TestSample) -> Outcome:
+    """Jackknife t on the standardised mean of SCAR, Student t with ``N − 1`` degrees of freedom.
+
+    With ``θ = mean/sd`` of the SCARs and ``θ₍ᵢ₎`` the same without event ``i``, the pseudo-values are
+    ``N θ − (N − 1) θ₍ᵢ₎``; the statistic is their mean over its standard error. (Pseudo-values of the mean itself are
+    the SCARs, and would give ``bmp_t`` again.) Robust to variance that the event raises, and less biased than ``bmp_t``
+    where it differs between events; not robust to cross-correlation. Events are weighted equally.
+
+    References
+    ----------
+    Giaccotto, C. and Sfiridis, J. M. (1996). Hypothesis testing in event studies: the case of variance changes.
+    *Journal of Economics and Business* 48.
+    """
+    plain = mean_t(sample.scar, None, "SCARs")
+    if not isinstance(plain, tuple):
+        return plain
+    t, _, n = plain
+    if n < 3:
+        return f"leaving one out needs three events with a value, there are {n}"
+    x = sample.scar[~np.isnan(sample.scar)]
+    mean = x.mean()
+    deviation = x - mean
+    squares = (deviation**2).sum()
+    left = squares - n / (n - 1.0) * deviation**2
+    if (left <= 1e-12 * squares).any():
+        return "without one of the events the SCARs of the others are all equal"
+    without = (mean - deviation / (n - 1.0)) / np.sqrt(left / (n - 2.0))
+    return mean_t(n * (t / np.sqrt(n)) - (n - 1.0) * without, None, "pseudo-values")

@@ -48,7 +48,8 @@ def test_building_a_study_needs_no_compiler():
     code = """
 import eventstudy as es, pandas as pd
 frame = pd.DataFrame({"A": [0.01, 0.02, 0.0] * 9, "M": [0.0, 0.01, 0.02] * 9}, index=pd.bdate_range("2025", periods=27))
-es.EventStudy(es.ReturnPanel.from_frame(frame), es.Events.at("2025-01-29", "A"), es.MarketModel("M"), (-15, -5), (-1, 1))
+panel, events = es.ReturnPanel.from_frame(frame), es.Events.at("2025-01-29", "A")
+es.EventStudy(panel, events, es.MarketModel("M"), (-15, -5), (-1, 1))
 """
     assert loaded_after(code) == set()
 

@@ -68,10 +68,7 @@ def test_statistic(results, panel, software, name):
     by_day = res.aar()
     for where, expected in zip(rows["window_or_day"], rows["statistic"], strict=True):
         window = where.strip("()").replace(";", ":") if ";" in where else f"{where}:{where}"
-        if name in MEANS:
-            found = res.caar(window)["caar"].iloc[0]
-        else:
-            found = res.tests(window).loc[name, "statistic"]
+        found = res.caar(window)["caar"].iloc[0] if name in MEANS else res.tests(window).loc[name, "statistic"]
         assert found == pytest.approx(expected, rel=STATISTIC_RTOL), where
         if window.split(":")[0] == window.split(":")[1]:  # the table of days says the same
             column = name if name not in MEANS else "aar"

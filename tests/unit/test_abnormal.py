@@ -123,6 +123,21 @@ def test_the_confidence_level_is_used(holed, study_of, events_at, confidence):
         assert row["caar"] - row["ci_lower"] == pytest.approx(half, rel=1e-10)
 
 
+@pytest.mark.parametrize("what", ["std_error", "time_series_t"])
+def test_skipped_sessions_carry_no_variance(synthetic, study_of, events_at, what):
+    """Where all events skip the same five sessions, the window is the six that are left: √6 sessions, not √11."""
+    frame = synthetic(3, 260, seed=53)
+    frame.iloc[165:170, 1:] = np.nan
+    res = study_of(frame, events_at(frame, dict.fromkeys(["S00", "S01", "S02"], 170)), missing="skip")
+    assert res.caar(-5, 5)["caar"].iloc[0] == pytest.approx(res.caar(0, 5)["caar"].iloc[0], rel=1e-12)
+    np.testing.assert_allclose(res.car(-5, 5)["std_error"], res.car(0, 5)["std_error"], rtol=1e-12)
+    if what == "std_error":
+        whole, part = (res.caar(start, 5)["std_error"].iloc[0] for start in (-5, 0))
+    else:
+        whole, part = (res.tests(start, 5).loc[what, "statistic"] for start in (-5, 0))
+    assert whole == pytest.approx(part, rel=1e-12)
+
+
 def test_p_values_and_bounds_are_scipys():
     t = np.array([0.0, 0.5, -2.0, 8.0, -40.0, np.nan])
     for dof in (1.0, 5.0, 118.0, 1e6):
@@ -131,8 +146,8 @@ def test_p_values_and_bounds_are_scipys():
     dof = np.array([3.0, np.inf, 50.0])
     lower, upper = confidence_bounds(np.array([1.0, 2.0, 3.0]), np.array([0.1, 0.2, 0.3]), dof, 0.9)
     half = np.array([stats.t.ppf(0.95, 3), stats.norm.ppf(0.95), stats.t.ppf(0.95, 50)]) * [0.1, 0.2, 0.3]
-    np.testing.assert_allclose(upper, [1, 2, 3] + half, rtol=1e-12)
-    np.testing.assert_allclose(lower, [1, 2, 3] - half, rtol=1e-12)
+    np.testing.assert_allclose(upper, np.array([1, 2, 3]) + half, rtol=1e-12)
+    np.testing.assert_allclose(lower, np.array([1, 2, 3]) - half, rtol=1e-12)
 
 
 def test_weighted_mean():

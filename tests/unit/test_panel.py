@@ -117,7 +117,7 @@ def test_unknown_names_get_a_hint(sample_panel, wrong, near):
 
 
 def test_lower_case_gets_a_hint_too(sample_panel):
-    with pytest.raises(InputError, match="Did you mean .*NVDA"):
+    with pytest.raises(InputError, match=r"Did you mean .*NVDA"):
         sample_panel.row("nvda")
 
 
@@ -265,7 +265,7 @@ def test_unknown_kind(build):
 
 def test_long_table_errors():
     table = pd.DataFrame({"ticker": ["A", "A", "B"], "date": [DAYS[0]] * 3, "ret": [0.1, 0.2, 0.3]})
-    with pytest.raises(InputError, match=r"A has two rows on 2025-01-27 \(1 such rows in all\)") as caught:
+    with pytest.raises(InputError, match=r"A has two rows on 2025-01-27.*Keep one row") as caught:
         ReturnPanel.from_long(table)
     assert caught.value.context["ticker"] == "A"
     with pytest.raises(InputError, match=r"no column 'permno'; it has \['ticker', 'date', 'ret'\]"):
@@ -281,14 +281,9 @@ def test_long_table_with_unreadable_dates():
 
 
 def test_long_table_with_dates_as_numbers():
-    """CRSP files write 20250127; it must be that day or an error, not 1970."""
+    """CRSP files write 20250127; that is a day of 2025, not 20 milliseconds into 1970."""
     table = pd.DataFrame({"ticker": ["A", "A"], "date": [20250127, 20250128], "ret": [0.1, 0.2]})
-    try:
-        panel = ReturnPanel.from_long(table)
-    except InputError as error:
-        assert "1970" not in str(error)
-    else:
-        assert panel.sessions.tolist() == list(DAYS[:2])
+    assert ReturnPanel.from_long(table).sessions.tolist() == list(DAYS[:2])
 
 
 def test_long_table_with_times_of_day():

@@ -172,10 +172,18 @@ def test_groups(res):
 def test_no_groups(frame, study_of, events_at):
     plain = study_of(frame, events_at(frame, {"S00": 170}))
     assert plain.groups == []
-    with pytest.raises(es.InputError, match="no groups.*group="):
+    with pytest.raises(es.InputError, match=r"no groups.*group="):
         plain.group_caar(0, 0)
     with pytest.raises(es.InputError, match="group 'win'"):
         plain.select(group="win")
+
+
+def test_events_without_a_group(frame, study_of):
+    """An event outside the groups is in "All" only; no row may show all events under a nameless group."""
+    table = pd.DataFrame({"ticker": ["S00", "S01", "S02"], "date": [frame.index[170]] * 3, "group": ["a", "a", None]})
+    res = study_of(frame, es.Events.from_frame(table))
+    assert res.groups == ["a"]
+    assert res.group_caar(0, 0)["n"].to_dict() == {"a": 2, "All": 3}
 
 
 # -- few events, or none with an answer ---------------------------------------------------------------------------
@@ -257,6 +265,21 @@ def test_files_read_back(res, tmp_path, suffix):
                 texts = [[text.removesuffix(" 00:00:00") for text in part] for part in texts]
                 assert texts[0] == texts[1], f"{name}.{column}"
     assert json.loads((out / "manifest.json").read_text()) == res.manifest
+
+
+def test_columns_of_the_user_survive(frame, study_of, tmp_path):
+    """Further columns of the events table are kept, also where their names or their mixed cells are in the way."""
+    table = pd.DataFrame({"ticker": ["S00", "S01"], "date": [frame.index[170]] * 2})
+    res = study_of(frame, es.Events.from_frame(table.assign(session=["am", "pm"], rule=["first", "second"])))
+    kept = res.events.astype(str).to_numpy().tolist()
+    for row, words in zip(kept, [("am", "first"), ("pm", "second")], strict=True):
+        assert set(words) <= set(row)
+
+
+def test_mixed_cells_reach_parquet(frame, study_of, tmp_path):
+    table = pd.DataFrame({"ticker": ["S00", "S01"], "date": [frame.index[170]] * 2, "note": ["x", 3]})
+    out = study_of(frame, es.Events.from_frame(table)).to_parquet(tmp_path)
+    assert pd.read_parquet(out / "events.parquet")["note"].astype(str).tolist() == ["x", "3"]
 
 
 def test_windows_of_the_stacked_files(res):

@@ -265,7 +265,7 @@ def test_the_same_security_twice_on_one_session(sample_panel):
         es.Events.from_frame(pd.DataFrame({"ticker": ["NVDA", "NVDA"], "date": ["2025-01-27"] * 2}))
     stamps = ["2025-01-26", "2025-01-27 08:00-05:00"]  # a Sunday, and the Monday after it
     events = es.Events.from_frame(pd.DataFrame({"ticker": ["NVDA", "NVDA"], "timestamp": stamps}))
-    with pytest.raises(es.InputError, match="NVDA fall on one session, 2025-01-27.*Keep one"):
+    with pytest.raises(es.InputError, match=r"NVDA fall on one session, 2025-01-27.*Keep one"):
         ask(sample_panel, events=events).fit()
 
 

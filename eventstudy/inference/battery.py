@@ -1,0 +1,142 @@
+"""The battery on a fitted study: what the tests read, made once for all windows and kept."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from eventstudy._typing import BoolArray, FloatArray
+from eventstudy.abnormal import Cumulated, cumulated
+from eventstudy.inference.base import TestResult, TestSample, run_tests
+from eventstudy.inference.by_date import calendar_portfolio
+from eventstudy.inference.dependence import EstimationSummary, SharedDates, estimation_summary, shared_dates
+from eventstudy.inference.sessions import GeneralisedRanks, SessionSums, session_sums, window_pass
+from eventstudy.models.base import ModelFit
+from eventstudy.windows import Window
+
+__all__ = ["Battery"]
+
+_THRESHOLDS = 1 << 25  # numbers held at a time by a pass over several windows: 256 MB
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Battery:
+    """Tests across the events of one fit.
+
+    Residuals are passed over once for what no window changes, and once for all windows asked for together. A window
+    whose CAR some events lack reads the sums of the events that have it.
+
+    Parameters
+    ----------
+    fit : ModelFit
+        The fits.
+    weights : ndarray of float64, shape (n,), or None
+        Weights of the events.
+    skip_missing : bool
+        Whether a CAR sums the sessions that are there.
+    """
+
+    fit: ModelFit
+    weights: FloatArray | None
+    skip_missing: bool
+
+    @functools.cached_property
+    def shared_dates(self) -> SharedDates:
+        """How event dates are shared."""
+        return shared_dates(self.fit.index.position)
+
+    @functools.cached_property
+    def summary(self) -> EstimationSummary:
+        """Portfolio residuals of the estimation window and ``r̄``, over all events."""
+        index = self.fit.index
+        return estimation_summary(
+            self.fit.residuals, index.position, index.security, len(index.estimation), self.weights
+        )
+
+    @functools.cached_property
+    def _all(self) -> SessionSums:
+        return self._sums(np.ones(len(self.fit.index), dtype=bool))
+
+    @functools.cached_property
+    def _parts(self) -> dict[bytes, SessionSums]:
+        return {}
+
+    @functools.cached_property
+    def _found(self) -> dict[Window, list[TestResult]]:
+        return {}
+
+    def _sums(self, which: BoolArray) -> SessionSums:
+        return session_sums(self.fit.residuals, self.fit.ar, self.weights, np.flatnonzero(which))
+
+    def sessions(self, which: BoolArray) -> SessionSums:
+        """Sums by session over some of the events, shape (n,) of bool; only the smaller part is ever passed over."""
+        if which.all():
+            return self._all
+        key = np.packbits(which).tobytes()
+        if key not in self._parts:
+            few = 2 * int(which.sum()) <= len(which)
+            self._parts[key] = self._sums(which) if few else self._all.plus(self._sums(~which), -1)
+        return self._parts[key]
+
+    def portfolio(self, which: BoolArray) -> FloatArray:
+        """(Weighted) mean residual of some of the events by session of the estimation window, shape (L1,)."""
+        return self.sessions(which).portfolio()
+
+    def cumulated(self, window: Window) -> Cumulated:
+        """CAR and SCAR of every event over one window."""
+        return cumulated(self.fit, window, skip_missing=self.skip_missing)
+
+    def results(self, windows: Sequence[Window]) -> list[list[TestResult]]:
+        """Every test of every window."""
+        todo = [window for window in dict.fromkeys(windows) if window not in self._found]
+        size = max(1, _THRESHOLDS // max(1, len(self.fit.index)))
+        for start in range(0, len(todo), size):
+            part = todo[start : start + size]
+            ranks, share, length = self._pass(part)
+            for at, window in enumerate(part):
+                sample = self._sample(window, ranks.take(at), share[:, length.index(len(window))])
+                self._found[window] = run_tests(sample, clustered=self.shared_dates.clustered)
+        return [self._found[window] for window in windows]
+
+    def sample(self, window: Window) -> TestSample:
+        """What the tests read of one window."""
+        ranks, share, _ = self._pass([window])
+        return self._sample(window, ranks, share[:, 0])
+
+    def _pass(self, windows: Sequence[Window]) -> tuple[GeneralisedRanks, FloatArray, list[int]]:
+        """Generalised ranks by window and positive shares by length of window, and these lengths."""
+        threshold = np.full((len(self.fit.index), len(windows)), np.nan)
+        sigma = np.sqrt(self.fit.sigma2)
+        for at, window in enumerate(windows):
+            scar = self.cumulated(window).scar
+            values = scar[~np.isnan(scar)]
+            spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+            if len(values) and spread > 1e-12 * np.abs(values).max():
+                threshold[:, at] = scar / spread * sigma  # in units of the residuals it is ranked beside
+        length = sorted({len(window) for window in windows})
+        return *window_pass(self.fit.residuals, threshold, np.array(length, np.int64)), length
+
+    def _sample(self, window: Window, ranks: GeneralisedRanks, share: FloatArray) -> TestSample:
+        c, index = self.cumulated(window), self.fit.index
+        there = ~np.isnan(c.car)
+        sessions = self.sessions(there)
+        mean, _, _ = calendar_portfolio(self.fit.ar, index.position, index.event, window, there)
+        return TestSample(
+            window=window,
+            car=c.car,
+            scar=c.scar,
+            dof=c.dof,
+            weights=self.weights,
+            portfolio=sessions.portfolio(),
+            mean_correlation=self.summary.mean_correlation,
+            event=index.event,
+            sessions=sessions,
+            ranks=ranks,
+            positive_share=share,
+            calendar=mean,
+            position=index.position,
+            security=index.security,
+        )
