@@ -20,8 +20,8 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import data
 import numpy as np
+import synthetic
 
 warnings.simplefilter("ignore")
 MIB = 1024 * 1024
@@ -84,26 +84,26 @@ def measure(run: Callable[[], Any], repeat: int, budget: float) -> dict[str, Any
 def _model(name: str) -> Any:
     import eventstudy as es
 
-    return es.MarketModel("MKT") if name == "market" else es.FactorModel(data.FACTORS)
+    return es.MarketModel("MKT") if name == "market" else es.FactorModel(synthetic.FACTORS)
 
 
 def _study(panel: Any, events: Any, model: str, **options: Any) -> Any:
     import eventstudy as es
 
-    return es.EventStudy(panel, events, _model(model), data.ESTIMATION, data.EVENT, **options)
+    return es.EventStudy(panel, events, _model(model), synthetic.ESTIMATION, synthetic.EVENT, **options)
 
 
 def _loaded(p: dict[str, Any]) -> Any:
     """Study of the case; everything the measured part needs is compiled and imported before."""
-    panel, events = data.load(Path(p["where"]), p["n"], p.get("unusable", 0.0))
+    panel, events = synthetic.load(Path(p["where"]), p["n"], p.get("unusable", 0.0))
     study = _study(panel, events, p["model"])
     small = dataclasses.replace(study, events=events.subset(np.arange(min(64, p["n"]))))
     begin = time.perf_counter()
     res = small.fit(progress=False)
     first = time.perf_counter() - begin
     _parametric(res)
-    res.car(*data.CAR)
-    res.tests(*data.CAR)
+    res.car(*synthetic.CAR)
+    res.tests(*synthetic.CAR)
     return study, first
 
 
@@ -113,7 +113,7 @@ def _parametric(res: Any) -> tuple[Any, ...]:
     from eventstudy.abnormal import cumulated
     from eventstudy.inference import TESTS, TestSample
 
-    window = es.Window(*data.CAR)
+    window = es.Window(*synthetic.CAR)
     c = cumulated(res.fit, window)
     known = {"window": window, "car": c.car, "scar": c.scar, "dof": c.dof}
     sample = TestSample(**{f.name: known.get(f.name) for f in dataclasses.fields(TestSample)})
@@ -140,7 +140,7 @@ def frame(p: dict[str, Any]) -> dict[str, Any]:
 
     def run() -> Any:
         res = study.fit(progress=False)
-        return res, res.car(*data.CAR)
+        return res, res.car(*synthetic.CAR)
 
     return measure(run, p["repeat"], p["budget"])
 
@@ -156,7 +156,7 @@ def battery(p: dict[str, Any]) -> dict[str, Any]:
     """res.tests(): every test registered."""
     from eventstudy.inference import TESTS
 
-    return _part(p, lambda res: res.tests(*data.CAR)) | {"tests": list(TESTS)}
+    return _part(p, lambda res: res.tests(*synthetic.CAR)) | {"tests": list(TESTS)}
 
 
 def aar(p: dict[str, Any]) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def placebo(p: dict[str, Any]) -> dict[str, Any]:
     signature = inspect.signature(getattr(es.EventStudyResults, found[0]))
     seed = {"seed": 1} if "seed" in signature.parameters else {}
     call = f"res.{found[0]}{signature}"
-    return _part(p, lambda res: getattr(res, found[0])(*data.CAR, **seed)) | {"call": call}
+    return _part(p, lambda res: getattr(res, found[0])(*synthetic.CAR, **seed)) | {"call": call}
 
 
 def one_event(p: dict[str, Any]) -> dict[str, Any]:
@@ -190,11 +190,11 @@ def kernel(p: dict[str, Any]) -> dict[str, Any]:
     from eventstudy.kernels import fit_linear
 
     study, _ = _loaded(p)
-    security, position = data.positions(Path(p["where"]), p["n"])
+    security, position = synthetic.positions(Path(p["where"]), p["n"])
     design = study.model.design(study.returns)
     values = study.returns.values
     return measure(
-        lambda: fit_linear(values, design, security, position, data.ESTIMATION, data.EVENT, 120),
+        lambda: fit_linear(values, design, security, position, synthetic.ESTIMATION, synthetic.EVENT, 120),
         p["repeat"],
         p["budget"],
     )
@@ -205,9 +205,9 @@ def kernel(p: dict[str, Any]) -> dict[str, Any]:
 
 def _arrays(p: dict[str, Any]) -> tuple[Any, ...]:
     values = np.load(Path(p["where"]) / "values.npy", mmap_mode="r")
-    k = 1 if p["model"] == "market" else len(data.FACTORS)
+    k = 1 if p["model"] == "market" else len(synthetic.FACTORS)
     design = np.column_stack([np.ones(values.shape[1]), values[:k].T])
-    security, position = data.positions(Path(p["where"]), p["n"])
+    security, position = synthetic.positions(Path(p["where"]), p["n"])
     rows, which = np.unique(security, return_inverse=True)
     return np.asarray(values[rows]), design, which, position
 
@@ -218,16 +218,16 @@ def loop(p: dict[str, Any]) -> dict[str, Any]:
 
     values, design, security, position = _arrays(p)
     n = p["n"]
-    width, length = data.EVENT[1] - data.EVENT[0] + 1, data.CAR[1] - data.CAR[0] + 1
-    first = data.CAR[0] - data.EVENT[0]
+    width, length = synthetic.EVENT[1] - synthetic.EVENT[0] + 1, synthetic.CAR[1] - synthetic.CAR[0] + 1
+    first = synthetic.CAR[0] - synthetic.EVENT[0]
 
     def run() -> Any:
         ar, car, error = np.empty((n, width)), np.empty(n), np.empty(n)
         for i in range(n):
             at = position[i]
-            low, high = at + data.ESTIMATION[0], at + data.ESTIMATION[1] + 1
+            low, high = at + synthetic.ESTIMATION[0], at + synthetic.ESTIMATION[1] + 1
             fit = sm.OLS(values[security[i], low:high], design[low:high]).fit()
-            low, high = at + data.EVENT[0], at + data.EVENT[1] + 1
+            low, high = at + synthetic.EVENT[0], at + synthetic.EVENT[1] + 1
             x = design[low:high]
             ar[i] = values[security[i], low:high] - x @ fit.params
             car[i] = ar[i, first : first + length].sum()
@@ -251,12 +251,16 @@ def _fill(parts: list[np.ndarray], workers: int) -> None:
 def write_bound(p: dict[str, Any]) -> dict[str, Any]:
     """np.empty and fill of what an engine must write: AR and the per-event numbers."""
     n, workers = p["n"], p["workers"]
-    k = 1 if p["model"] == "market" else len(data.FACTORS)
+    k = 1 if p["model"] == "market" else len(synthetic.FACTORS)
     # coefficients, sigma2, n_obs, r2, means, inverse; CAR, standard error, t; and the status, one byte
     per_event = (k + 1) + 1 + 1 + 1 + k + k * (k + 1) // 2 + 3
 
     def run() -> Any:
-        parts = [np.empty((n, data.EVENT[1] - data.EVENT[0] + 1)), np.empty((n, per_event)), np.empty(n, np.int8)]
+        parts = [
+            np.empty((n, synthetic.EVENT[1] - synthetic.EVENT[0] + 1)),
+            np.empty((n, per_event)),
+            np.empty(n, np.int8),
+        ]
         _fill(parts, workers)
         return parts
 
@@ -334,8 +338,9 @@ def _by_qr(y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, float, float, np.n
 
 def agreement(p: dict[str, Any]) -> dict[str, Any]:
     """Largest error against a QR fit per event: 20 % missing, 100 years of days, scales 1e-6 to 10, flat series."""
-    import eventstudy as es
     import pandas as pd
+
+    import eventstudy as es
 
     rng = np.random.default_rng(7)
     n_rows, n_sessions, n_flat, n = 120, 25_200, 6, p["n"]
@@ -347,7 +352,7 @@ def agreement(p: dict[str, Any]) -> dict[str, Any]:
     body[rng.random(body.shape) < 0.2] = np.nan
     values = np.vstack([factors, body])
     days = pd.bdate_range(end="2023-06-30", periods=n_sessions)
-    labels = data.names(len(values))
+    labels = synthetic.names(len(values))
     panel = es.ReturnPanel(values, pd.Index(labels, dtype=object), days, "log")
     cell = rng.choice(n_rows * (n_sessions - 330), n, replace=False)
     security, position = cell // (n_sessions - 330) + 4, cell % (n_sessions - 330) + 300
@@ -356,7 +361,7 @@ def agreement(p: dict[str, Any]) -> dict[str, Any]:
     dropped = flat = nan = 0
     for model, k in (("market", 1), ("factors", 4)):
         res = _study(panel, events, model).fit(progress=False)
-        car = res.car(*data.CAR)
+        car = res.car(*synthetic.CAR)
         flat_events = security < 4 + n_flat
         flat += int(flat_events.sum())
         dropped += int(np.isin(np.flatnonzero(flat_events) + 1, res.dropped["event_id"]).sum())
@@ -364,14 +369,14 @@ def agreement(p: dict[str, Any]) -> dict[str, Any]:
         nan += int(np.isnan(res.fit.coef).any()) + int(np.isnan(res.fit.sigma2).any())
         for i, row in enumerate(res.kept):
             at, y_all = position[row], values[security[row]]
-            span = slice(at + data.ESTIMATION[0], at + data.ESTIMATION[1] + 1)
+            span = slice(at + synthetic.ESTIMATION[0], at + synthetic.ESTIMATION[1] + 1)
             there = ~np.isnan(y_all[span])
             beta, sigma2, r2, cov = _by_qr(y_all[span][there], x_all[span][there])
             sigma = np.sqrt(sigma2)
             error = np.sqrt(sigma2 * np.diag(cov))
-            event = slice(at + data.EVENT[0], at + data.EVENT[1] + 1)
+            event = slice(at + synthetic.EVENT[0], at + synthetic.EVENT[1] + 1)
             ar = y_all[event] - x_all[event] @ beta
-            window = slice(at + data.CAR[0], at + data.CAR[1] + 1)
+            window = slice(at + synthetic.CAR[0], at + synthetic.CAR[1] + 1)
             total = x_all[window].sum(0)
             se = np.sqrt(sigma2 * (3 + total @ cov @ total))
             sum_ar = float((y_all[window] - x_all[window] @ beta).sum())
@@ -393,44 +398,41 @@ def agreement(p: dict[str, Any]) -> dict[str, Any]:
     return {"worst": worst, "flat": flat, "flat_dropped": dropped, "nan": nan, "reasons": reasons, "events": n}
 
 
-def _numbers(res: Any, order: np.ndarray | None = None) -> list[np.ndarray]:
-    car = res.car(*data.CAR)
+def _numbers(res: Any, order: np.ndarray | None = None) -> tuple[list[np.ndarray], np.ndarray]:
+    """Each event's numbers, in the order asked for, and the statistics across events."""
+    car = res.car(*synthetic.CAR)
     parts = [res.fit.ar, res.fit.coef, res.fit.sigma2, *(car[name].to_numpy() for name in ("car", "std_error", "t"))]
-    if order is not None:
-        parts = [part[order] for part in parts]
-    return [*parts, res.tests(*data.CAR)["statistic"].to_numpy()]
+    across = res.tests(*synthetic.CAR)["statistic"].sort_index().to_numpy()
+    return [part if order is None else part[order] for part in parts], across
 
 
 def invariance(p: dict[str, Any]) -> dict[str, Any]:
-    """Whether chunk size, executor and order of events change a bit of any number, and by how much."""
-    panel, events = data.load(Path(p["where"]), p["n"])
+    """Whether chunk size, executor and order of events change any number of an event, or a statistic across them."""
+    panel, events = synthetic.load(Path(p["where"]), p["n"])
     study = _study(panel, events, "factors")
-    reference = _numbers(study.fit(progress=False))
+    parts, across = _numbers(study.fit(progress=False))
     order = np.random.default_rng(3).permutation(p["n"])
-    back = np.argsort(order)
     found = {"chunk_size=777": _numbers(study.fit(progress=False, chunk_size=777))}
     with ThreadPoolExecutor(2) as pool:
         found["threads"] = _numbers(study.fit(progress=False, executor=pool, chunk_size=1_000))
     with ProcessPoolExecutor(2) as pool:
         found["processes"] = _numbers(study.fit(progress=False, executor=pool, chunk_size=1_000))
     shuffled = dataclasses.replace(study, events=events.subset(order))
-    found["order of events"] = _numbers(shuffled.fit(progress=False), back)
+    found["order of events"] = _numbers(shuffled.fit(progress=False), np.argsort(order))
     out = {}
-    for name, parts in found.items():
-        pairs = list(zip(reference, parts, strict=True))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            relative = [np.nanmax(np.abs(a - b) / np.maximum(np.abs(a), 1e-300), initial=0.0) for a, b in pairs]
-        out[name] = {
-            "identical": all(np.array_equal(a, b, equal_nan=True) for a, b in pairs),
-            "relative": float(max(relative)),
-        }
+    for name, (mine, statistics) in found.items():
+        gap = np.abs(statistics - across) / np.maximum(np.abs(across), 1e-12)
+        same = all(np.array_equal(a, b, equal_nan=True) for a, b in zip(parts, mine, strict=True))
+        same = same and bool((np.isnan(statistics) == np.isnan(across)).all())
+        out[name] = {"same": same, "across": float(np.nanmax(gap, initial=0.0))}
     return {"found": out}
 
 
 def peer_reference(p: dict[str, Any]) -> dict[str, Any]:
     """CARs of the whole event window for the events given to the peers."""
-    import eventstudy as es
     import pandas as pd
+
+    import eventstudy as es
 
     with np.load(Path(p["where"]) / "peer.npz") as stored:
         values, labels = stored["values"], stored["names"].astype(object)
@@ -438,7 +440,7 @@ def peer_reference(p: dict[str, Any]) -> dict[str, Any]:
     panel = es.ReturnPanel(values, pd.Index(labels, dtype=object), days)
     events = es.Events.from_frame(pd.DataFrame({"ticker": labels[4:], "date": days[position]}))
     res = _study(panel, events, "market").fit(progress=False)
-    return {"car": res.car(*data.EVENT)["car"].tolist()}
+    return {"car": res.car(*synthetic.EVENT)["car"].tolist()}
 
 
 CASES = (

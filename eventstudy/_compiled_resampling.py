@@ -1,7 +1,7 @@
 """Compiled forms of the placebo kernels; imported on first use, never at ``import eventstudy``.
 
-Each has a plain numpy twin in :mod:`eventstudy.inference.placebo` with the same contract. Events are added one after
-another, so that the sums do not depend, to the last bit, on how events are cut into chunks.
+Each has a plain numpy twin with the same contract, in ``pseudo_windows`` and ``placebo`` of the inference package.
+Events are added one after another, so that the sums do not depend, to the last bit, on how events are cut into chunks.
 """
 
 from __future__ import annotations

@@ -417,6 +417,8 @@ class Plotter:
             sentences.append(CROSS_CORRELATED)
         if res.study.events.weight is not None:
             sentences.append("Averages are weighted.")
+        if res.study.returns.source:
+            sentences.append(f"Prices: {res.study.returns.source}.")
         return " ".join(sentences)
 
     def _level(self, confidence: float | None) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import platform
 from collections.abc import Callable, Iterable, Sequence
@@ -30,7 +31,6 @@ from eventstudy.inference import (
     recommendation,
     tests_frame,
 )
-from eventstudy.inference.parametric import mean_standard_error
 from eventstudy.models.base import ModelFit
 from eventstudy.windows import Window, WindowLike
 
@@ -86,7 +86,7 @@ class EventStudyResults:
     @functools.cached_property
     def shared_dates(self) -> SharedDates:
         """How event dates are shared; ``shared_dates.clustered`` says whether it matters."""
-        return self._battery.shared_dates
+        return self._battery.shared_dates()
 
     @functools.cached_property
     def _battery(self) -> Battery:
@@ -111,9 +111,11 @@ class EventStudyResults:
         """The events that count: as announced, the event session and the rule that gave it.
 
         Columns of :meth:`Events.to_frame` and ``session`` (event session), ``rule`` (such as "before the open") and
-        ``shift_days`` (calendar days from the stated date to the session).
+        ``shift_days`` (calendar days from the stated date to the session). Columns of the user with these names get an
+        underscore behind.
         """
         frame = self.study.events.subset(self.kept).to_frame()
+        frame = frame.rename(columns={name: f"{name}_" for name in ("session", "rule", "shift_days")})
         return frame.assign(
             session=pd.DatetimeIndex(self.resolved.session[self.kept]),
             rule=self.resolved.rule[self.kept],
@@ -125,7 +127,7 @@ class EventStudyResults:
         """Names of the groups in order of appearance; empty where the events have none."""
         if self.study.events.group is None:
             return []
-        return list(dict.fromkeys(self.study.events.group[self.kept]))
+        return [name for name in dict.fromkeys(self.study.events.group[self.kept]) if not pd.isna(name)]
 
     def select(
         self,
@@ -337,7 +339,7 @@ class EventStudyResults:
             ``name``, ``reason`` (a sentence) and ``result`` (statistic, p-value, …).
         """
         window = self._window(start, end)
-        return recommendation(self._results(window), self._cumulated(window).scar, self.shared_dates)
+        return recommendation(self._results(window), self._cumulated(window).scar, self._battery.shared_dates(window))
 
     def calendar_portfolio(self, start: WindowLike | int, end: int | None = None) -> pd.DataFrame:
         """Mean abnormal return of the events inside the window on each session of the calendar.
@@ -383,25 +385,15 @@ class EventStudyResults:
             One row: ``start``, ``end``, ``caar`` (decimal; weighted where events have weights), ``n``, ``std_error``,
             ``ci_lower``, ``ci_upper``, ``df``, ``std_error_from``: "portfolio" where events share dates or there is one
             event (standard deviation of the portfolio's estimation-window residuals times ``√L``, which holds
-            cross-correlation), "cross-section" otherwise (which holds a variance raised by the event).
+            cross-correlation), "calendar" where windows of different dates overlap (abnormal returns clustered by
+            session of the calendar), "cross-section" otherwise (which holds a variance raised by the event).
         """
         return pd.DataFrame([self._caar(self._window(start, end), self._level(confidence))])
 
     def _caar(self, window: Window, confidence: float) -> dict[str, Any]:
         c = self._cumulated(window)
         mean, n = weighted_mean(c.car, self._weights)
-        there = ~np.isnan(c.car)
-        if self.shared_dates.clustered or n < 2:
-            source = "portfolio"
-            portfolio = self._battery.portfolio(there)
-            portfolio = portfolio[~np.isnan(portfolio)]
-            error = float(portfolio.std(ddof=1) * np.sqrt(len(window))) if len(portfolio) > 2 and n else float("nan")
-            error = error if error > 0.0 else float("nan")
-            df = float(len(portfolio) - 1)
-        else:
-            source = "cross-section"
-            error = mean_standard_error(c.car[there], None if self._weights is None else self._weights[there])
-            df = float(n - 1)
+        error, df, source = self._battery.standard_error(window)
         lower, upper = confidence_bounds(np.array([mean]), np.array([error]), np.array([max(df, 1.0)]), confidence)
         return {
             "start": window.start,
@@ -467,11 +459,16 @@ class EventStudyResults:
         """Plain sentences that belong beside every number of this study."""
         notes = []
         shared = self.shared_dates
-        if shared.clustered:
-            window = self._default_windows()[0]
+        windows = self._default_windows()
+        wide = self._battery.shared_dates(windows[-1])
+        if shared.clustered or wide.clustered:
+            window = windows[0] if shared.clustered else windows[-1]
+            dates = f"{shared.n_dates} event date{'s' if shared.n_dates > 1 else ''}"
+            what = f"security-events share {dates}"
+            if not shared.clustered:
+                what = f"security-events on {dates} have windows that overlap on the calendar"
             notes.append(
-                f"{shared.n_events} security-events share {shared.n_dates} event date"
-                f"{'s' if shared.n_dates > 1 else ''} (mean residual correlation "
+                f"{shared.n_events} {what} (mean residual correlation "
                 f"{_render.number(self.estimation_summary.mean_correlation, 3)}): abnormal returns are "
                 f"cross-correlated. Read {self.recommended(window).name} or the rows marked valid; the others assume "
                 "independence and over-reject."
@@ -599,7 +596,7 @@ class EventStudyResults:
                 if suffix == "csv":
                     table.to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
                 else:
-                    table.to_parquet(out / f"{name}.parquet", index=False)
+                    _one_type(table).to_parquet(out / f"{name}.parquet", index=False)
             (out / "manifest.json").write_text(json.dumps(self.manifest, indent=2) + "\n", encoding="utf-8")
         except OSError as error:
             raise DataSourceError(
@@ -621,7 +618,12 @@ class EventStudyResults:
                 "last": f"{panel.sessions[-1]:%Y-%m-%d}",
                 "kind": panel.kind,
             },
-            "events": {"given": len(study.events), "used": len(self), "dropped": len(self.dropped)},
+            "events": {
+                "sha256": hashlib.sha256(study.events.to_frame().to_csv(index=False).encode()).hexdigest(),
+                "given": len(study.events),
+                "used": len(self),
+                "dropped": len(self.dropped),
+            },
             "configuration": {
                 "model": repr(study.model),
                 "estimation_window": [self.fit.index.estimation.start, self.fit.index.estimation.end],
@@ -637,6 +639,16 @@ class EventStudyResults:
                 **{name: _version(name) for name in ("abnormal-returns", "numpy", "pandas", "scipy", "numba")},
             },
         }
+
+
+def _one_type(table: pd.DataFrame) -> pd.DataFrame:
+    """Table whose mixed columns, which Parquet cannot hold, are text."""
+    mixed = [
+        name
+        for name in table.columns
+        if table[name].dtype == object and len({type(value) for value in table[name].dropna()}) > 1
+    ]
+    return table.assign(**{name: table[name].map(str, na_action="ignore") for name in mixed})
 
 
 def _version(distribution: str) -> str | None:

@@ -3,8 +3,9 @@
 import tempfile
 from pathlib import Path
 
-import eventstudy
 from common import AFTER, BEFORE, ESTIMATION, main
+
+import eventstudy
 
 
 def prepare(data):

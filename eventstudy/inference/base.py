@@ -72,6 +72,10 @@ class TestSample:
         the last; NaN for a session without any.
     position, security : ndarray of int64, shape (n,), or None
         Event column and row of each event in the panel.
+    length : float or None
+        Mean number of sessions summed in the CARs that count; that of the window where not given.
+    overlapping : bool
+        Whether windows of events on different dates overlap on the calendar enough to matter.
 
     Notes
     -----
@@ -94,6 +98,8 @@ class TestSample:
     calendar: FloatArray | None = None
     position: IntArray | None = None
     security: IntArray | None = None
+    length: float | None = None
+    overlapping: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +121,8 @@ class TestResult:
     window : Window
         Sessions cumulated.
     valid_under_clustering : bool
-        Whether the test keeps its size when events share dates.
+        Whether the test keeps its size when events share dates, as they do here: where windows of different dates
+        overlap on the calendar, only tests that allow for that too.
     reason : str
         Why there is no statistic; empty where there is one.
     """
@@ -170,6 +177,8 @@ class TestSpec:
         Whether it keeps its size when events share dates.
     source : str
         Paper.
+    valid_under_overlap : bool
+        Whether it also does when windows of different dates overlap on the calendar.
     """
 
     __test__ = False
@@ -179,6 +188,7 @@ class TestSpec:
     null: str
     valid_under_clustering: bool
     source: str
+    valid_under_overlap: bool = False
 
     def __call__(self, sample: TestSample) -> TestResult:
         """Outcome on one sample."""
@@ -201,7 +211,7 @@ class TestSpec:
             self.null,
             n,
             sample.window,
-            self.valid_under_clustering,
+            self.valid_under_clustering and (self.valid_under_overlap or not sample.overlapping),
             reason,
         )
 
@@ -211,12 +221,12 @@ TESTS: dict[str, TestSpec] = {}
 
 
 def register(
-    name: str, *, null: str, valid_under_clustering: bool, source: str
+    name: str, *, null: str, valid_under_clustering: bool, source: str, valid_under_overlap: bool = False
 ) -> Callable[[Callable[[TestSample], Outcome]], Callable[[TestSample], Outcome]]:
     """Decorator that enters a test function into :data:`TESTS`."""
 
     def enter(function: Callable[[TestSample], Outcome]) -> Callable[[TestSample], Outcome]:
-        TESTS[name] = TestSpec(name, function, null, valid_under_clustering, source)
+        TESTS[name] = TestSpec(name, function, null, valid_under_clustering, source, valid_under_overlap)
         place = {known: at for at, known in enumerate(ORDER)}
         ordered = sorted(TESTS.items(), key=lambda item: place.get(item[0], len(ORDER)))
         TESTS.clear()

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from eventstudy._typing import BoolArray, FloatArray
-from eventstudy.abnormal import Cumulated, cumulated
+from eventstudy.abnormal import Cumulated, cumulated, weighted_mean
 from eventstudy.inference.base import TestResult, TestSample, run_tests
-from eventstudy.inference.by_date import calendar_portfolio
+from eventstudy.inference.by_date import calendar_portfolio, calendar_standard_error
 from eventstudy.inference.dependence import EstimationSummary, SharedDates, estimation_summary, shared_dates
+from eventstudy.inference.parametric import mean_standard_error
 from eventstudy.inference.sessions import GeneralisedRanks, SessionSums, session_sums, window_pass
 from eventstudy.models.base import ModelFit
 from eventstudy.windows import Window
@@ -43,10 +44,9 @@ class Battery:
     weights: FloatArray | None
     skip_missing: bool
 
-    @functools.cached_property
-    def shared_dates(self) -> SharedDates:
-        """How event dates are shared."""
-        return shared_dates(self.fit.index.position)
+    def shared_dates(self, window: Window | None = None) -> SharedDates:
+        """How event dates are shared, and with a window, whether the windows overlap."""
+        return shared_dates(self.fit.index.position, 1 if window is None else len(window))
 
     @functools.cached_property
     def summary(self) -> EstimationSummary:
@@ -85,6 +85,28 @@ class Battery:
         """(Weighted) mean residual of some of the events by session of the estimation window, shape (L1,)."""
         return self.sessions(which).portfolio()
 
+    def standard_error(self, window: Window) -> tuple[float, float, str]:
+        """Standard error of the (weighted) mean CAR, its degrees of freedom, and where it comes from.
+
+        ``"portfolio"`` where events share dates or there is but one, ``"calendar"`` where windows of different dates
+        overlap, ``"cross-section"`` otherwise; NaN where it cannot be had.
+        """
+        c, index, shared = self.cumulated(window), self.fit.index, self.shared_dates(window)
+        there = ~np.isnan(c.car)
+        n, weights = int(there.sum()), self.weights
+        if shared.overlapping and n > 1:
+            share = np.where(there, 1.0 if weights is None else weights, 0.0)
+            error, days = calendar_standard_error(self.fit.ar, index.position, index.event, window, share / share.sum())
+            return error, days - 1.0, "calendar"
+        if not shared.clustered and n > 1:
+            error = mean_standard_error(c.car[there], None if weights is None else weights[there])
+            return error, n - 1.0, "cross-section"
+        portfolio = self.portfolio(there)
+        portfolio = portfolio[~np.isnan(portfolio)]
+        spread = float(portfolio.std(ddof=1)) if n and len(portfolio) > 2 else 0.0
+        length, _ = weighted_mean(np.where(there, c.n_used, np.nan), weights)
+        return spread * float(np.sqrt(length)) if spread > 0.0 else np.nan, len(portfolio) - 1.0, "portfolio"
+
     def cumulated(self, window: Window) -> Cumulated:
         """CAR and SCAR of every event over one window."""
         return cumulated(self.fit, window, skip_missing=self.skip_missing)
@@ -98,7 +120,7 @@ class Battery:
             ranks, share, length = self._pass(part)
             for at, window in enumerate(part):
                 sample = self._sample(window, ranks.take(at), share[:, length.index(len(window))])
-                self._found[window] = run_tests(sample, clustered=self.shared_dates.clustered)
+                self._found[window] = run_tests(sample, clustered=self.shared_dates(window).clustered)
         return [self._found[window] for window in windows]
 
     def sample(self, window: Window) -> TestSample:
@@ -123,6 +145,7 @@ class Battery:
         c, index = self.cumulated(window), self.fit.index
         there = ~np.isnan(c.car)
         sessions = self.sessions(there)
+        length, _ = weighted_mean(np.where(there, c.n_used, np.nan), self.weights)
         mean, _, _ = calendar_portfolio(self.fit.ar, index.position, index.event, window, there)
         return TestSample(
             window=window,
@@ -139,4 +162,6 @@ class Battery:
             calendar=mean,
             position=index.position,
             security=index.security,
+            length=length,
+            overlapping=self.shared_dates(window).overlapping,
         )

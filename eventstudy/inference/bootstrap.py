@@ -1,9 +1,7 @@
-"""Bootstrap tests across security-events: wild by event date, blocks of sessions, skewness-adjusted for BHAR."""
+"""Bootstrap tests: blocks of sessions for one shared date, and the skewness-adjusted t of buy-and-hold returns."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
@@ -18,92 +16,118 @@ __all__ = [
     "BlockBootstrap",
     "Blocks",
     "SkewBootstrap",
-    "WildBootstrap",
-    "WildWeights",
     "bhar_skew_bootstrap",
     "block_bootstrap",
     "forecast_inflation",
-    "wild_bootstrap",
+    "skew_adjusted_t",
 ]
 
-WildWeights: TypeAlias = Literal["auto", "rademacher", "webb"]
 Blocks: TypeAlias = Literal["moving", "stationary"]
 
 _CELLS = 1 << 20  # random numbers in memory at a time: 8 MB
-_FEW_CLUSTERS = 12  # below, two-point weights give too few distinct statistics (Webb 2014)
-_POINTS = {
-    "rademacher": np.array([-1.0, 1.0]),
-    "webb": np.array([-np.sqrt(1.5), -1.0, -np.sqrt(0.5), np.sqrt(0.5), 1.0, np.sqrt(1.5)]),
-}
-_FAR = 1024.0  # standard errors from the mean: an interval that is not closed by then is called unbounded
+_LEAST_RESAMPLE = 5  # from fewer values a standard deviation says too little, and may be zero
 
 
 @dataclass(frozen=True, slots=True)
-class WildBootstrap:
-    """Outcome of a wild cluster bootstrap.
+class BlockBootstrap:
+    """Outcome of a bootstrap over blocks of sessions.
 
     Parameters
     ----------
     statistic, p_value : float
-        Cluster-robust t of the mean and its two-sided p-value; NaN with the ``reason`` where there is none.
-    n, n_clusters : int
-        Events and event dates used.
-    weights : str
-        ``"rademacher"`` or ``"webb"``.
-    n_draws : int
-        Vectors of weights looked at.
-    exhaustive : bool
-        Whether these are all there are, so that p is exact and no chance is in it.
+        Mean CAR (decimal) and its two-sided p-value; NaN with the ``reason`` where there is none.
     ci_lower, ci_upper : float
-        Interval of the mean by inversion of the test, NaN with the ``ci_reason`` where there is none.
-    reason, ci_reason : str
-        Why there is no statistic, or no interval; empty where there is one.
+        Interval of the mean CAR from percentiles of the resampled error.
+    std_error : float
+        Standard deviation of the resampled sums.
+    n_sessions : int
+        Sessions resampled.
+    block : int
+        Length of a block; its mean, if stationary.
+    n_draws : int
+        Resamples.
+    reason : str
+        Why there is no answer; empty where there is one.
     """
 
     statistic: float
     p_value: float
-    n: int
-    n_clusters: int
-    weights: str
-    n_draws: int
-    exhaustive: bool
     ci_lower: float
     ci_upper: float
+    std_error: float
+    n_sessions: int
+    block: int
+    n_draws: int
     reason: str = ""
-    ci_reason: str = ""
 
 
-def wild_bootstrap(
-    values: FloatArray,
-    clusters: IntArray,
+def forecast_inflation(
+    std_error: FloatArray, sigma2: FloatArray, n_obs: IntArray, dof: FloatArray, length: int
+) -> float:
+    """Forecast standard deviation of a CAR over that of a sum of resampled residuals, for :func:`block_bootstrap`.
+
+    Residuals are smaller than errors, by ``√((M−K)/M)`` on average, and a forecast has the parameters' error on top:
+    ``√(Σ std_error² / Σ L s² (M−K)/M)`` over events. Where all events share a date and none lacks a return, every
+    event's ratio is this one.
+
+    Parameters
+    ----------
+    std_error, sigma2, dof : ndarray of float64, shape (n,)
+        Forecast standard error of the CAR, residual variance, ``M − K``; events with NaN do not count.
+    n_obs : ndarray of int64, shape (n,)
+        ``M``.
+    length : int
+        Sessions of the window, ``L``.
+
+    Examples
+    --------
+    >>> round(forecast_inflation(np.array([1.1]), np.array([1.0]), np.array([100]), np.array([98.0]), 1), 4)
+    1.1112
+    """
+    ok = np.isfinite(std_error) & np.isfinite(sigma2)
+    resampled = float((length * sigma2[ok] * dof[ok] / n_obs[ok]).sum())
+    return float(np.sqrt((std_error[ok] ** 2).sum() / resampled)) if resampled > 0 else float("nan")
+
+
+def block_bootstrap(
+    portfolio: FloatArray,
+    caar: float,
+    length: int,
     *,
-    event_weights: FloatArray | None = None,
-    weights: WildWeights = "auto",
+    blocks: Blocks = "stationary",
+    block: int | None = None,
+    inflation: float = 1.0,
     draws: int = 9_999,
     confidence: float = 0.95,
     seed: Seed = None,
     progress: bool | None = None,
-) -> WildBootstrap:
-    """Wild bootstrap of the mean, clustered by event date, with the null imposed.
+) -> BlockBootstrap:
+    """Bootstrap of the mean CAR of events on one shared date, over blocks of estimation-window sessions.
 
-    Null: the mean of ``values`` (CAR, or SCAR) is zero. Statistic: the mean over its cluster-robust standard error,
-    ``√(G/(G−1) Σ_g (Σ_{i∈g} (x_i − x̄))²) / N``. Law: the same statistic of ``v_g x_i`` over draws of one ``v_g``
-    for each date, mean 0 and variance 1. Robust to any correlation of events on one date and to variances that
-    differ between dates; not to correlation between dates (windows that overlap), nor to few dates of very different
-    size.
+    Null: the mean CAR is zero. Statistic: the mean CAR. Law: sums of ``length`` sessions of the events' mean residual,
+    drawn in blocks. A session is drawn for all securities at once, so the mean residual is all that is needed of the
+    matrix of residuals. Robust to cross-correlation of any form, fat tails and (with blocks) serial correlation; not to
+    a variance that the event raises. For events on several dates it is not meant: their sessions are not the same.
 
     Parameters
     ----------
-    values : ndarray of float64, shape (n,)
-        NaN for an event that does not count.
-    clusters : ndarray, shape (n,)
-        Event date of each event: any labels.
-    event_weights : ndarray of float64, shape (n,), optional
-        Weights of the events in the mean, positive.
-    weights : {"auto", "rademacher", "webb"}
-        ``v_g``: ±1, or six points ±√(3/2), ±1, ±√(1/2). By default six points for fewer than 12 dates.
+    portfolio : ndarray of float64, shape (L1,)
+        (Weighted) mean residual over events, by session of the estimation window; NaN sessions are left out, and their
+        neighbours joined.
+    caar : float
+        Mean CAR of the event window, weighted alike.
+    length : int
+        Sessions of the event window.
+    blocks : {"stationary", "moving"}
+        Blocks of random (geometric) length that run on from the last session to the first, or of fixed length that
+        do not.
+    block : int, optional
+        (Mean) length of a block; by default the cube root of the number of sessions, rounded up. For a day it
+        plays no part.
+    inflation : float
+        Factor of the resampled sums, from :func:`forecast_inflation`.
     draws : int
-        Draws; where there are no more than so many vectors of weights, each is looked at once instead.
+        Resamples.
     confidence : float
         Level of the interval.
     seed : int, Generator or None
@@ -113,152 +137,212 @@ def wild_bootstrap(
 
     Returns
     -------
-    WildBootstrap
+    BlockBootstrap
 
     Notes
     -----
-    ±1 on all ``2^G`` sign vectors is a randomisation test: exact where the sums of the dates are independent and
-    symmetric about zero. Its p is a multiple of ``2^{1−G}``, so that five dates can never reject at 5 %. Six points
-    give more distinct values, but are not exact. With one date the sign of everything flips at once, |t| stays, and
-    nothing can be learned.
-
-    The interval holds the means that the test does not reject, found by bisection with the same draws.
+    The interval is the mean CAR less the upper and lower percentile of the error: what is resampled is the error of
+    the mean CAR, not the mean CAR itself, and turning it round keeps a skewed error on the right side.
 
     References
     ----------
-    Cameron, A. C., Gelbach, J. B. and Miller, D. L. (2008). Bootstrap-based improvements for inference with clustered
-    errors. *Review of Economics and Statistics* 90.
-    Webb, M. D. (2014). Reworking wild bootstrap based inference for clustered errors. Queen's Economics Department
-    Working Paper 1315.
-    Canay, I. A., Santos, A. and Shaikh, A. M. (2021). The wild bootstrap with a "small" number of "large" clusters.
-    *Review of Economics and Statistics* 103.
+    Künsch, H. R. (1989). The jackknife and the bootstrap for general stationary observations. *Annals of Statistics*
+    17.
+    Politis, D. N. and Romano, J. P. (1994). The stationary bootstrap. *Journal of the American Statistical
+    Association* 89.
 
     Examples
     --------
-    >>> found = wild_bootstrap(np.array([1.0, 2.0, 1.5, 0.5]), np.arange(4), weights="rademacher")
-    >>> round(found.statistic, 3), found.p_value, found.n_draws, found.exhaustive
-    (3.873, 0.125, 16, True)
+    >>> found = block_bootstrap(np.tile([0.01, -0.01], 60), 0.05, 3, seed=1)
+    >>> found.p_value
+    0.0001
     """
-    if weights not in get_args(WildWeights):
-        raise InputError(f"weights={weights!r} is not an option.", remedy=f"Use one of {get_args(WildWeights)}.")
-    draws, level, rng = as_many("draws", draws, 1), check_level(confidence), generator(seed)
-    x, labels = np.asarray(values, dtype=np.float64), np.asarray(clusters)
-    w = np.ones(x.shape) if event_weights is None else np.asarray(event_weights, dtype=np.float64)
-    if x.ndim != 1 or labels.shape != x.shape or w.shape != x.shape:
-        raise InputError(
-            f"values, clusters and event_weights have shapes {x.shape}, {labels.shape} and {w.shape}.",
-            remedy="Give one of each per event.",
-        )
-    there = np.isfinite(x)
-    if not ((w[there] > 0) & np.isfinite(w[there])).all():
-        raise InputError("event_weights must be positive and finite.", remedy="Leave out events that are not to count.")
-    x, w = x[there], w[there]
-    names, group = np.unique(labels[there], return_inverse=True)
-    n, g = len(x), len(names)
-    kind = ("webb" if g < _FEW_CLUSTERS else "rademacher") if weights == "auto" else weights
+    if blocks not in get_args(Blocks):
+        raise InputError(f"blocks={blocks!r} is not an option.", remedy=f"Use one of {get_args(Blocks)}.")
+    length, draws = as_many("length", length, 1), as_many("draws", draws, 1)
+    level, rng = check_level(confidence), generator(seed)
+    pool = np.asarray(portfolio, dtype=np.float64)
+    if pool.ndim != 1:
+        raise InputError(f"portfolio has shape {pool.shape}.", remedy="Give one mean residual per session.")
+    pool = pool[~np.isnan(pool)]
+    m = len(pool)
+    b = int(np.ceil(np.cbrt(max(m, 1)))) if block is None else as_many("block", block, 1)
 
-    def none(reason: str) -> WildBootstrap:
+    def none(reason: str) -> BlockBootstrap:
         nan = float("nan")
-        return WildBootstrap(nan, nan, n, g, kind, 0, False, nan, nan, reason, reason)
+        return BlockBootstrap(caar, nan, nan, nan, nan, m, b, 0, reason)
 
-    if n == 0:
-        return none("no event has a value")
-    if g == 1:
-        return none("all events share one date: flipping the sign of everything leaves |t| as it is; see placebo_p")
-    mean = float(w @ x / w.sum())
-    mass = np.bincount(group, w)
-    spread = np.bincount(group, w * (x - mean))  # residuals, summed by date
-    robust = float(np.sqrt(spread @ spread))
-    if robust <= 1e-12 * w.sum() * np.abs(x).max():
-        return none(f"the means of all {g} event dates are equal, so the spread between dates is zero")
-    unit = robust * np.sqrt(g / (g - 1)) / w.sum()
-    points = _POINTS[kind]
-    exhaustive = len(points) ** g <= draws
-    total = len(points) ** g if exhaustive else draws
-    sums = _Sums.over(_vectors(points, g, total, exhaustive, rng, progress), total, spread, mass)
-
-    def p_value(shift: float) -> float:
-        count = sums.exceeding(shift)
-        return count / total if exhaustive else resampling_p(count, total)
-
-    lower, upper, ci_reason = _bounds(p_value, mean, unit, 1.0 - level)
-    return WildBootstrap(
-        mean / unit, p_value(mean), n, g, kind, total, exhaustive, lower, upper, ci_reason=ci_reason
-    )
+    if not np.isfinite(caar):
+        return none("no event has a CAR")
+    if m < 3 or b > m:
+        return none(f"the estimation window has {m} sessions with residuals, too few for blocks of {b}")
+    if not (np.isfinite(inflation) and inflation > 0):
+        return none("the forecast variance of the events is not known")
+    pool = (pool - pool.mean()) * inflation
+    if pool.std() <= 1e-12 * np.abs(portfolio[~np.isnan(portfolio)]).max():
+        return none("the mean residual of all events does not vary over the estimation window")
+    sums = np.empty(draws)
+    size = max(1, _CELLS // (2 * length))
+    for part in track(chunks(draws, size), -(-draws // size), progress, "block bootstrap"):
+        sessions = _drawn(rng.random((part.stop - part.start, 2, length)), m, b, blocks)
+        sums[part] = pool[sessions].sum(1)
+    low, high = np.quantile(sums, [0.5 - level / 2, 0.5 + level / 2])
+    p = resampling_p(at_least(sums, caar), draws)
+    return BlockBootstrap(caar, p, caar - float(high), caar - float(low), float(sums.std(ddof=1)), m, b, draws)
 
 
-def _vectors(
-    points: FloatArray, g: int, total: int, exhaustive: bool, rng: np.random.Generator, progress: bool | None
-) -> Iterator[tuple[slice, FloatArray]]:
-    """Weights of the dates, shape (chunk, g), in chunks."""
-    size = max(1, _CELLS // g)
-    every = itertools.product(points, repeat=g)
-    for part in track(chunks(total, size), -(-total // size), progress, "wild bootstrap"):
-        count = part.stop - part.start
-        if exhaustive:
-            yield part, np.array(list(itertools.islice(every, count)))
-        else:
-            yield part, points[(rng.random((count, g)) * len(points)).astype(np.int64)]
+def _drawn(u: FloatArray, m: int, block: int, blocks: Blocks) -> IntArray:
+    """Sessions of each resample, shape (draws, length), from uniform numbers of shape (draws, 2, length)."""
+    length = u.shape[2]
+    if blocks == "moving":
+        starts = (u[:, 0, : -(-length // block)] * (m - block + 1)).astype(np.int64)
+        return np.asarray((starts[:, :, None] + np.arange(block)).reshape(len(u), -1)[:, :length])
+    fresh = (u[:, 0] * m).astype(np.int64)
+    new = u[:, 1] < 1.0 / block
+    for at in range(1, length):
+        fresh[:, at] = np.where(new[:, at], fresh[:, at], (fresh[:, at - 1] + 1) % m)
+    return fresh
 
 
 @dataclass(frozen=True, slots=True)
-class _Sums:
-    """Products of draws, from which the statistic follows for any null, each of shape (n_draws,).
+class SkewBootstrap:
+    """Outcome of the bootstrapped skewness-adjusted t.
 
-    The data less a null at distance ``δ`` below the mean have date sums ``d + δ m`` with ``d`` the residuals' and
-    ``m`` the weights' sums, so numerator and variance are polynomials in ``δ``.
+    Parameters
+    ----------
+    statistic, p_value : float
+        Skewness-adjusted t and its two-sided p-value; NaN with the ``reason`` where there is none.
+    critical_lower, critical_upper : float
+        Statistics below and above which the null is rejected at 5 %.
+    n : int
+        Events used.
+    n_resample : int
+        Events in a resample.
+    n_draws : int
+        Resamples with a statistic.
+    reason : str
+        Why there is no answer; empty where there is one.
     """
 
-    spread: FloatArray
-    mass: FloatArray
-    vd: FloatArray
-    vm: FloatArray
-    vdm: FloatArray
-    vmm: FloatArray
-    dd: FloatArray
-    dm: FloatArray
-    mm: FloatArray
-
-    @classmethod
-    def over(
-        cls, vectors: Iterator[tuple[slice, FloatArray]], total: int, spread: FloatArray, mass: FloatArray
-    ) -> _Sums:
-        """Products of all draws, summed row by row so that chunks do not matter."""
-        d, m = spread, mass
-        out = [np.empty(total) for _ in range(7)]
-        for part, v in vectors:
-            square = v * v
-            terms = (v * d, v * m, v * (d * m), v * (m * m), square * (d * d), square * (d * m), square * (m * m))
-            for into, term in zip(out, terms, strict=True):
-                into[part] = term.sum(1)
-        return cls(d, m, *out)
-
-    def exceeding(self, shift: float) -> int:
-        """Draws whose |t| reaches that of the data, under the null ``shift`` below the mean.
-
-        Compared without division: a draw may have no spread between dates at all.
-        """
-        d, m = self.spread, self.mass
-        mean = (self.vd + shift * self.vm) / m.sum()
-        variance = self.dd + 2 * shift * self.dm + shift**2 * self.mm
-        variance = variance - 2 * mean * (self.vdm + shift * self.vmm) + mean**2 * (m @ m)
-        bar = (shift**2 / (d @ d)) * np.maximum(variance, 0.0)
-        return int(np.count_nonzero(mean**2 >= bar * (1.0 - 1e-8)))
+    statistic: float
+    p_value: float
+    critical_lower: float
+    critical_upper: float
+    n: int
+    n_resample: int
+    n_draws: int
+    reason: str = ""
 
 
-def _bounds(p_value: object, mean: float, unit: float, alpha: float) -> tuple[float, float, str]:
-    """Ends of the set of means with ``p > alpha`` around the observed one."""
-    assert callable(p_value)
-    ends = []
-    for sign in (1.0, -1.0):
-        near, far = 0.0, unit
-        while p_value(sign * far) > alpha:
-            near, far = far, 2.0 * far
-            if far > _FAR * unit:
-                nan = float("nan")
-                return nan, nan, "too few event dates: the test rejects no mean, however far, at this level"
-        for _ in range(60):
-            middle = 0.5 * (near + far)
-            near, far = (middle, far) if p_value(sign * middle) > alpha else (near, middle)
-        ends.append(mean - sign * near)
-    return ends[0], ends[1], ""
+def skew_adjusted_t(values: FloatArray, center: float | FloatArray = 0.0) -> FloatArray:
+    """Johnson's skewness-adjusted t of the mean of each row: ``√n (S + γS²/3 + γ/(6n))``, ``S = (x̄ − center)/s``.
+
+    ``s`` is on ``n − 1``, ``γ = Σ(x − x̄)³ / (n s³)`` as Lyon, Barber and Tsai have it; NaN for a row without spread.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (..., n)
+        No NaN.
+    center : float
+        Mean under the null.
+
+    Examples
+    --------
+    >>> skew_adjusted_t(np.array([1.0, 2.0, 3.0])).round(4).tolist()  # no skewness: the plain t
+    3.4641
+    """
+    n = values.shape[-1]
+    mean = values.mean(-1)
+    deviation = values - mean[..., None]
+    square = deviation * deviation
+    s = np.sqrt(square.sum(-1) / (n - 1))
+    s = np.where(s > 1e-12 * np.abs(values).max(-1), s, np.nan)
+    gamma = (square * deviation).sum(-1) / (n * s**3)
+    ratio = (mean - center) / s
+    return np.asarray(np.sqrt(n) * (ratio + gamma * ratio**2 / 3.0 + gamma / (6.0 * n)))
+
+
+def bhar_skew_bootstrap(
+    bhar: FloatArray,
+    *,
+    draws: int = 1_000,
+    resample: int | None = None,
+    seed: Seed = None,
+    progress: bool | None = None,
+) -> SkewBootstrap:
+    """Bootstrapped skewness-adjusted t of the mean buy-and-hold abnormal return.
+
+    Null: the mean BHAR is zero. Statistic: :func:`skew_adjusted_t`. Law: the same statistic, about the sample's own
+    mean, of ``draws`` resamples of a quarter of the events. Robust to the skewness of long-run returns and to a
+    variance raised by the event; not to cross-correlation, so it over-rejects when events share dates or holding
+    periods overlap.
+
+    Parameters
+    ----------
+    bhar : ndarray of float64, shape (n,)
+        NaN for an event that does not count.
+    draws : int
+        Resamples; 1,000 in the paper.
+    resample : int, optional
+        Events in a resample; by default a quarter, rounded up.
+    seed : int, Generator or None
+        Source of the draws.
+    progress : bool, optional
+        Whether to show a progress bar; by default only at a terminal.
+
+    Returns
+    -------
+    SkewBootstrap
+
+    Notes
+    -----
+    The paper rejects if the statistic is outside the ``α/2`` and ``1 − α/2`` percentiles; p is the smallest such
+    ``α``, twice the smaller tail, each counted as ``(1 + #)/(1 + draws)``. Resamples without spread (the same event
+    throughout) have no statistic and are left out. With fewer than 17 events a quarter is fewer than five, and there
+    is no answer unless ``resample`` says otherwise.
+
+    References
+    ----------
+    Lyon, J. D., Barber, B. M. and Tsai, C.-L. (1999). Improved methods for tests of long-run abnormal stock returns.
+    *Journal of Finance* 54.
+    Johnson, N. J. (1978). Modified t tests and confidence intervals for asymmetrical populations. *Journal of the
+    American Statistical Association* 73.
+
+    Examples
+    --------
+    >>> found = bhar_skew_bootstrap(np.random.default_rng(0).lognormal(0, 0.5, 200) - 0.5, seed=1)
+    >>> found.n_resample, found.p_value < 0.01
+    (50, True)
+    """
+    draws, rng = as_many("draws", draws, 1), generator(seed)
+    x = np.asarray(bhar, dtype=np.float64)
+    if x.ndim != 1:
+        raise InputError(f"bhar has shape {x.shape}.", remedy="Give one number per event.")
+    x = x[np.isfinite(x)]
+    n = len(x)
+    nb = -(-n // 4) if resample is None else as_many("resample", resample, 3)
+
+    def none(reason: str) -> SkewBootstrap:
+        nan = float("nan")
+        return SkewBootstrap(nan, nan, nan, nan, n, nb, 0, reason)
+
+    if n == 0:
+        return none("no event has a buy-and-hold return")
+    if resample is None and nb < _LEAST_RESAMPLE:
+        return none(f"a quarter of {n} events is fewer than {_LEAST_RESAMPLE}: 17 events are needed")
+    statistic = float(skew_adjusted_t(x)) if n > 1 else float("nan")
+    if np.isnan(statistic):
+        return none(f"the buy-and-hold returns of all {n} events are equal, so there is no cross-sectional variance")
+    mean, reference = float(x.mean()), np.empty(draws)
+    size = max(1, _CELLS // nb)
+    for part in track(chunks(draws, size), -(-draws // size), progress, "skewness bootstrap"):
+        chosen = (rng.random((part.stop - part.start, nb)) * n).astype(np.int64)
+        reference[part] = skew_adjusted_t(x[chosen], mean)
+    reference = reference[~np.isnan(reference)]
+    if not len(reference):
+        return none("no resample has any spread")
+    margin = 1e-9 * abs(statistic)
+    tails = [np.count_nonzero(reference <= statistic + margin), np.count_nonzero(reference >= statistic - margin)]
+    p = min(1.0, 2.0 * resampling_p(int(min(tails)), len(reference)))
+    low, high = np.quantile(reference, [0.025, 0.975])
+    return SkewBootstrap(statistic, p, float(low), float(high), n, nb, len(reference))

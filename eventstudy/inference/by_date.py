@@ -9,7 +9,14 @@ from eventstudy.inference.base import Outcome, TestSample, register
 from eventstudy.inference.parametric import mean_t
 from eventstudy.windows import Window
 
-__all__ = ["calendar_portfolio", "calendar_portfolio_t", "cluster_t", "cluster_variance", "newey_west_t"]
+__all__ = [
+    "calendar_portfolio",
+    "calendar_portfolio_t",
+    "calendar_standard_error",
+    "cluster_t",
+    "cluster_variance",
+    "newey_west_t",
+]
 
 _FEW = 20  # clusters below which the sandwich is too small, and cluster means are tested instead
 
@@ -58,6 +65,34 @@ def calendar_portfolio(
     return mean, active[span], int(days[0]) - low
 
 
+def calendar_standard_error(
+    ar: FloatArray, position: IntArray, event: Window, window: Window, share: FloatArray
+) -> tuple[float, int]:
+    """Standard error of a mean CAR with abnormal returns clustered by session of the calendar, and the sessions.
+
+    ``√(D/(D−1) Σ_d (Σ share (AR − CAAR/L))²)`` over the ``D`` sessions on which an event is inside the window: it holds
+    any correlation among abnormal returns of one session, whatever dates the events have.
+
+    Parameters
+    ----------
+    ar, position, event, window
+        As in :func:`calendar_portfolio`.
+    share : ndarray of float64, shape (n,)
+        Weights that sum to one; zero for an event that does not count.
+    """
+    inside = ar[:, event.columns(window)]
+    there = ~np.isnan(inside) & (share > 0.0)[:, None]
+    weight = np.where(there, share[:, None], 0.0)
+    weighted = weight * np.where(there, inside, 0.0)
+    deviation = weighted - weight * (weighted.sum() / max(float(weight.sum()), np.finfo(float).tiny))
+    at = (position - position.min())[:, None] + np.arange(len(window))
+    total = np.bincount(at[there], weights=deviation[there])
+    days = int((np.bincount(at[there]) > 0).sum())
+    if days < 2:
+        return float("nan"), days
+    return float(np.sqrt(days / (days - 1.0) * (total**2).sum())), days
+
+
 def newey_west_t(values: FloatArray, lags: int | None = None) -> Outcome:
     """Mean over its standard error with Newey and West's allowance for serial correlation.
 
@@ -96,6 +131,7 @@ def newey_west_t(values: FloatArray, lags: int | None = None) -> Outcome:
     "calendar_portfolio_t",
     null="mean abnormal return of the calendar-time portfolio = 0",
     valid_under_clustering=True,
+    valid_under_overlap=True,
     source="Jaffe 1974; Mandelker 1974; Fama 1998",
 )
 def calendar_portfolio_t(sample: TestSample) -> Outcome:

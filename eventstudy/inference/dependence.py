@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +15,7 @@ from eventstudy.kernels import ResidualSums, chunks
 __all__ = ["EstimationSummary", "SharedDates", "estimation_summary", "shared_dates"]
 
 _CHUNK = 1_024  # 2 MB of residuals at 250 sessions: they stay in the cache
+_SHARE = 65_536  # events from which a second thread is worth its own sums by date
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,25 +30,45 @@ class SharedDates:
         Events on the busiest session.
     mean_peers : float
         Other events on an event's own session, on average.
+    mean_neighbours : float
+        Events on other sessions whose windows overlap an event's own, each counted by the share of the window, on
+        average; none for windows of one session.
     """
 
     n_events: int
     n_dates: int
     largest: int
     mean_peers: float
+    mean_neighbours: float = 0.0
+
+    @property
+    def overlapping(self) -> bool:
+        """Whether windows of different dates overlap enough to matter: one neighbour for every second event."""
+        return self.mean_neighbours >= 0.5
 
     @property
     def clustered(self) -> bool:
-        """Whether dates are shared enough to matter: one other event on the session, for every second event."""
-        return self.mean_peers >= 0.5
+        """Whether events meet on the calendar enough to matter: one other event there for every second event."""
+        return self.mean_peers + self.mean_neighbours >= 0.5
 
 
-def shared_dates(position: IntArray) -> SharedDates:
-    """How the event sessions (columns of the panel, shape (n,)) are shared."""
-    _, count = np.unique(position, return_counts=True)
+def shared_dates(position: IntArray, length: int = 1) -> SharedDates:
+    """How event sessions are shared, by windows of ``length`` sessions.
+
+    Parameters
+    ----------
+    position : ndarray of int64, shape (n,)
+        Event column of each event in the panel.
+    length : int
+        Sessions in the window; by default only the event session itself.
+    """
+    dates, count = np.unique(position, return_counts=True)
     n = len(position)
-    peers = float((count * (count - 1)).sum() / n) if n else 0.0
-    return SharedDates(n, len(count), int(count.max(initial=0)), peers)
+    if not n:
+        return SharedDates(0, 0, 0, 0.0)
+    on = np.bincount(position - dates[0]).astype(np.float64)
+    near = sum(2.0 * (1.0 - lag / length) * float(on[lag:] @ on[:-lag]) for lag in range(1, min(length, len(on))))
+    return SharedDates(n, len(dates), int(count.max()), float((count * (count - 1)).sum() / n), near / n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +127,21 @@ def estimation_summary(
     n = len(position)
     dates, group = np.unique(position, return_inverse=True)
     order = np.lexsort((security, group))
-    sums = ResidualSums.zeros(len(dates), n_sessions)
-    for part in chunks(n, _CHUNK):
-        rows = order[part]
-        sums.add(residuals(rows), group[rows], np.ones(len(rows)) if weights is None else weights[rows])
+
+    def work(share: IntArray) -> ResidualSums:
+        sums = ResidualSums.zeros(len(dates), n_sessions)
+        for part in chunks(len(share), _CHUNK):
+            rows = share[part]
+            sums.add(residuals(rows), group[rows], np.ones(len(rows)) if weights is None else weights[rows])
+        return sums
+
+    shares = np.array_split(order, min(os.cpu_count() or 1, 1 + n // _SHARE))
+    with ThreadPoolExecutor(len(shares)) as pool:
+        sums, *others = pool.map(work, shares) if len(shares) > 1 else map(work, shares)
+    for other in others:
+        for name in ResidualSums.__slots__:
+            total = getattr(sums, name)
+            total += getattr(other, name)
     with np.errstate(invalid="ignore"):
         portfolio = sums.total / sums.total_weight
     size = np.bincount(group, minlength=len(dates)).astype(np.float64)

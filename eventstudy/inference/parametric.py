@@ -120,7 +120,8 @@ def time_series_t(sample: TestSample) -> Outcome:
 
     ``mean(CAR) / (√L s_p)`` with ``s_p`` the standard deviation (``M − 1``) of the events' mean residual over the
     ``M`` sessions of the estimation window; Student t with ``M − 1`` degrees of freedom. Cross-correlation is in
-    ``s_p`` when all events share one date; a variance that the event raises is not. Weights apply.
+    ``s_p`` for the events of one date; that of windows that overlap without starting together is not, nor is a variance
+    that the event raises. ``L`` is the mean number of sessions summed, where CARs may skip some. Weights apply.
 
     References
     ----------
@@ -138,7 +139,8 @@ def time_series_t(sample: TestSample) -> Outcome:
     if spread <= 0.0:
         return "the portfolio of all events has no variance in the estimation window"
     mean = float(np.average(sample.car[there], weights=None if sample.weights is None else sample.weights[there]))
-    return mean / (spread * np.sqrt(len(sample.window))), float(m - 1), n
+    length = len(sample.window) if sample.length is None else sample.length
+    return mean / (spread * float(np.sqrt(length))), float(m - 1), n
 
 
 @register(
@@ -171,6 +173,7 @@ def patell_z(sample: TestSample) -> Outcome:
     "patell_z_adj",
     null="mean SCAR = 0, variance as forecast",
     valid_under_clustering=True,
+    valid_under_overlap=True,
     source="Kolari & Pynnönen 2010",
 )
 def patell_z_adj(sample: TestSample) -> Outcome:
@@ -222,6 +225,7 @@ def adjusted_for_correlation(statistic: float, mean_correlation: float, n: int, 
     "bmp_t_adj",
     null="mean SCAR = 0",
     valid_under_clustering=True,
+    valid_under_overlap=True,
     source="Kolari & Pynnönen 2010",
 )
 def bmp_t_adj(sample: TestSample) -> Outcome:

@@ -57,8 +57,9 @@ def recommendation(results: Sequence[TestResult], scar: FloatArray, shared: Shar
     -----
     Fewer than five events: ``time_series_t``, which takes its spread from the estimation window. Shared dates:
     ``cluster_t`` with ten dates or more; otherwise ``grank_t`` if the SCARs are skewed or fewer than thirty, else
-    ``bmp_t_adj``. No shared dates: ``grank_t`` or ``bmp_t`` by the same rule. The next of the list stands in for a test
-    without an answer. Patell's z is never chosen: that the event leaves the variance alone cannot be known beforehand.
+    ``bmp_t_adj``. Windows of different dates that overlap: ``calendar_portfolio_t``. No shared dates: ``grank_t`` or
+    ``bmp_t`` by the same rule. The next of the list stands in for a test without an answer. Patell's z is never chosen:
+    that the event leaves the variance alone cannot be known beforehand.
     """
     x = scar[~np.isnan(scar)]
     n = len(x)
@@ -74,13 +75,18 @@ def recommendation(results: Sequence[TestResult], scar: FloatArray, shared: Shar
         increase = f"mean squared SCAR {float((x**2).mean()):.1f} (1 without a variance increase), which it allows for"
         rank, mean = f"{rank}; {increase}", f"{mean}; {increase}"
     dates = f"{shared.n_events} events share {shared.n_dates} date{'s' if shared.n_dates > 1 else ''}"
+    if shared.overlapping:
+        dates = f"windows of {shared.n_events} events on {shared.n_dates} dates overlap on the calendar"
     choices: list[tuple[str, str]] = []
     if n < _FEW_EVENTS:
         few = (
             f"{n} event{'s' if n != 1 else ''}: too few for a cross-sectional spread, so that of the estimation window"
         )
         choices.append(("time_series_t", few))
-    if shared.clustered:
+    if shared.overlapping:
+        adds_up = "abnormal returns are added up by session of the calendar, whatever their correlation"
+        choices = [("calendar_portfolio_t", f"{dates}: {adds_up}")]
+    elif shared.clustered:
         if shared.n_dates >= _DATES:
             choices.append(("cluster_t", f"{dates}: their mean CARs are tested by date, whatever their correlation"))
         adjusted = [("grank_t", f"{dates}, which ranks over time allow for; {rank}")]

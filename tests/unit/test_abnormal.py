@@ -185,6 +185,20 @@ def test_weights_of_a_study(synthetic, study_of, events_at, shared):
     assert row["df"] == (119 if shared else 5)
 
 
+def test_weights_stay_with_their_events(synthetic, study_of):
+    """Events dropped or not selected take their weights with them."""
+    frame = synthetic(4, 260, seed=54)
+    names, weight = ["NONE", "S00", "S01", "S02", "S03"], np.array([9.0, 1.0, 4.0, 2.0, 0.5])
+    table = pd.DataFrame({"ticker": names, "date": [frame.index[170]] * 5, "weight": weight})
+    res = study_of(frame, es.Events.from_frame(table))
+    cars = res.car(0, 1)["car"].to_numpy()
+    assert res.caar(0, 1)["caar"].iloc[0] == pytest.approx(np.average(cars, weights=weight[1:]), rel=1e-12)
+    part = res.select(ticker=["S01", "S03"])
+    assert part.caar(0, 1)["caar"].iloc[0] == pytest.approx(np.average(cars[[1, 3]], weights=[4.0, 0.5]), rel=1e-12)
+    portfolio = np.average(res.fit.residuals(np.array([1, 3])), axis=0, weights=[4.0, 0.5])
+    np.testing.assert_allclose(part.estimation_summary.portfolio, portfolio, rtol=1e-10, atol=1e-17)
+
+
 def test_series_of_a_study_are_pandas(holed, study_of, events_at):
     ar = study_of(holed, events_at(holed, POSITIONS)).abnormal_returns
     assert isinstance(ar, pd.DataFrame)
