@@ -185,18 +185,18 @@ def _variants_table(r: Results) -> str:
                                 _mib(found["peak_mib"]),
                             ]
                         )
-    for found in r.all("engine", unusable=0.01):
-        rows.append(
-            [
-                f"market model, 20% missing, {found.get('dropped', 0):,} events dropped",
-                _count(found["n"]),
-                _seconds(found.get("best")),
-                _seconds(found.get("median")),
-                _times(r.loop(found["n"]), found.get("best")),
-                _times(found.get("best"), r.bound("write_bound", found["n"], 1)),
-                _mib(found.get("peak_mib")),
-            ]
-        )
+    rows += [
+        [
+            f"market model, 20% missing, {found.get('dropped', 0):,} events dropped",
+            _count(found["n"]),
+            _seconds(found.get("best")),
+            _seconds(found.get("median")),
+            _times(r.loop(found["n"]), found.get("best")),
+            _times(found.get("best"), r.bound("write_bound", found["n"], 1)),
+            _mib(found.get("peak_mib")),
+        ]
+        for found in r.all("engine", unusable=0.01)
+    ]
     header = ["Engine", "events", "best", "median", "times faster than the loop", "× write bound", "peak MiB"]
     return _table(header, rows)
 
@@ -264,9 +264,7 @@ def _peers_text(r: Results) -> str:
 
 
 def _long_text(r: Results) -> str:
-    rows = []
-    for found in r.all("read_long"):
-        rows.append(["`ReturnPanel.from_long`", found])
+    rows = [["`ReturnPanel.from_long`", found] for found in r.all("read_long")]
     rows += [["pandas `read_parquet` and `pivot`", found] for found in r.all("pivot")]
     cells = []
     for name, found in rows:

@@ -1,8 +1,9 @@
 """Benchmarks of one run: ``python benchmarks/run.py [--quick] [--out DIR]``.
 
-Full mode (under 20 minutes) writes RESULTS.md, results.json and the plots beside this file; quick mode (under two, once the
-environments of other packages stand) writes them to out/benchmarks-quick. Every measured case is a fresh process (cases.py); packages of others are
-installed from the index into benchmarks/.envs, one environment each, when first asked for.
+Full mode (under 20 minutes) writes RESULTS.md, results.json and the plots beside this file; quick mode writes them to
+out/benchmarks-quick (under two minutes once the environments of other packages stand). Every measured case is a fresh
+process (cases.py); packages of others are installed from the index into benchmarks/.envs, one environment each, when
+first asked for.
 """
 
 from __future__ import annotations

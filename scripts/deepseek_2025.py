@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 
 import eventstudy as es
-from eventstudy._render import p_value, percent
+from eventstudy._render import number, p_value, percent
 from eventstudy.data.sample import known_events
 from eventstudy.inference import holm
+from eventstudy.plots import save
 
 ARTICLE = "2025-01-29 04:46"
 ZONE = "America/New_York"
@@ -86,7 +87,8 @@ def dated_events(res: es.EventStudyResults) -> pd.DataFrame:
     frame = known.assign(tau=tau, session=sessions[np.maximum(position, 0)].strftime("%Y-%m-%d"))
     window = res.fit.index.event
     inside = (position >= 0) & (tau >= window.start) & (tau <= window.end)
-    return frame[inside].sort_values(["tau", "date"], kind="stable").reset_index(drop=True)
+    found: pd.DataFrame = frame.loc[inside].sort_values(["tau", "date"], kind="stable").reset_index(drop=True)
+    return found
 
 
 def figures(results: dict[str, es.EventStudyResults], out: Path) -> None:
@@ -95,10 +97,10 @@ def figures(results: dict[str, es.EventStudyResults], out: Path) -> None:
     marks = {-2: "27 Jan sell-off", 0: "article, FOMC", 1: "after MSFT, META results"}
     for name, res in results.items():
         stem = name.lower().replace("+", "_")
-        res.plot.caar_by_group(mark=marks).savefig(out / f"caar_by_group_{stem}.png", dpi=200)
-        res.plot.heatmap(mark=marks).figure.savefig(out / f"heatmap_{stem}.png", dpi=200)
+        save(res.plot.caar_by_group(mark=marks), out / f"caar_by_group_{stem}.png")
+        save(res.plot.heatmap(mark=marks), out / f"heatmap_{stem}.png")
         for start, end in ((0, 0), (0, 1)):
-            res.plot.car(start, end).figure.savefig(out / f"car_{start}_{end}_{stem}.png", dpi=200)
+            save(res.plot.car(start, end), out / f"car_{start}_{end}_{stem}.png")
 
 
 def summary(results: dict[str, es.EventStudyResults], confounders: pd.DataFrame) -> str:
@@ -129,7 +131,7 @@ def summary(results: dict[str, es.EventStudyResults], confounders: pd.DataFrame)
         "before 28 Jan holds it.",
         "",
         "3. Did it move the peers?",
-        *(whole(res, name, window) for window in ((0, 0), (0, 1)) for name, res in results.items()),
+        *(line for window in ((0, 0), (0, 1)) for name, res in results.items() for line in whole(res, name, window)),
         f"   One by one on {session:%d %b}, after Holm's correction for {shared.n_events} stocks: "
         f"{singled_out(plain)} (SPY); {singled_out(chips)} (SPY+SMH).",
         "",
@@ -142,21 +144,22 @@ def summary(results: dict[str, es.EventStudyResults], confounders: pd.DataFrame)
         "",
         "What else happened in the event window",
         *(
-            f"   tau {row.tau:+3d}  {row.session}  {row.scope:<7} {row.label}" + (f" ({row.timing})" if row.timing else "")
-            for row in confounders.itertuples()
+            f"   tau {row['tau']:+3d}  {row['session']}  {row['scope']:<7} {row['label']}"
+            + (f" ({row['timing']})" if row["timing"] else "")
+            for row in confounders.to_dict("records")
         ),
         "",
         "Caveats",
         *(f"   {note}" for note in plain.caveats()),
-        "   The market's own move on 29 Jan holds the FOMC statement of 14:00; the benchmark takes it out only as far as",
-        "   each stock's beta says. With daily closes the article's hour cannot be separated from the rest of that day.",
+        "   The market's own move on 29 Jan holds the FOMC statement of 14:00; the benchmark takes it out only as far",
+        "   as each stock's beta says. With daily closes the article's hour cannot be told from the rest of that day.",
         "   SMH holds several of the stocks studied, so SPY+SMH asks who differed from the chip sector, not whether it "
         "moved.",
     ]
     return "\n".join(lines) + "\n"
 
 
-def p_text(value: float) -> str:
+def p_text(value: object) -> str:
     """``p = 0.123``, or ``p < 0.001``."""
     shown = p_value(value)
     return f"p < {shown[1:]}" if shown.startswith("<") else f"p = {shown}"
@@ -181,18 +184,19 @@ def told(plain: es.EventStudyResults, chips: es.EventStudyResults, ticker: str, 
     return [f"   {ticker} over {es.Window.of(window)}: {parts[0]};", f"   {'':>{len(ticker)}}      {parts[1]}."]
 
 
-def whole(res: es.EventStudyResults, name: str, window: tuple[int, int]) -> str:
-    """CAAR of all securities with the tests that hold on one shared date."""
+def whole(res: es.EventStudyResults, name: str, window: tuple[int, int]) -> list[str]:
+    """CAAR of all securities: the test to read first, then how the tests that hold on one date compare to the rest."""
     tests = res.tests(window)
-    valid = tests[tests["valid_under_clustering"]]
-    naive = tests[~tests["valid_under_clustering"]]
     caar = res.caar(window).iloc[0]
-    held = ", ".join(f"{test} {p_text(p)}" for test, p in valid["p_value"].items())
-    loose = ", ".join(f"{test} {p_value(p)}" for test, p in naive["p_value"].items())
-    return (
-        f"   All {caar['n']:.0f} over {es.Window.of(window)}, {name}: mean {percent(caar['caar'])}; {held} "
-        f"(tests that ignore the shared date would say {loose})."
-    )
+    advised = res.recommended(window)
+    held = tests[tests["valid_under_clustering"]]["p_value"].dropna()
+    loose = tests[~tests["valid_under_clustering"]]["p_value"].dropna()
+    return [
+        f"   All {caar['n']:.0f} over {es.Window.of(window)}, {name}: mean {percent(caar['caar'])}; {advised.name} "
+        f"{p_text(advised.result.p_value)}.",
+        f"     Of {len(held)} tests that allow for the shared date {(held < 0.05).sum()} reject at 5 % (p from "
+        f"{p_value(held.min())} to {p_value(held.max())}); of {len(loose)} that ignore it, {(loose < 0.05).sum()} do.",
+    ]
 
 
 def singled_out(res: es.EventStudyResults) -> str:
@@ -224,11 +228,13 @@ def risk(res: es.EventStudyResults) -> list[str]:
     after = res.abnormal_returns.loc[:, 1:].T.corr().to_numpy()
     return [
         "   Mean squared standardised abnormal return (about 1 is usual): "
-        + ", ".join(f"{label} {squares[tau]:.1f}" for tau, label in ((-2, "27 Jan"), (0, "29 Jan"), (1, "30 Jan")))
-        + f"; mean of the other sessions of {window}: {squares.drop([-2, 0, 1]).mean():.1f}.",
-        f"   Mean pairwise correlation of abnormal returns: {res.estimation_summary.mean_correlation:.2f} in the "
-        f"estimation window, {joint:.2f} over {window} (27 Jan included), "
-        f"{after[np.triu_indices(len(after), 1)].mean():.2f} over the {window.end} sessions after the article.",
+        + ", ".join(
+            f"{label} {number(squares[tau], 1)}" for tau, label in ((-2, "27 Jan"), (0, "29 Jan"), (1, "30 Jan"))
+        )
+        + f"; mean of the other sessions of {window}: {number(squares.drop([-2, 0, 1]).mean(), 1)}.",
+        f"   Mean pairwise correlation of abnormal returns: {number(res.estimation_summary.mean_correlation)} in the "
+        f"estimation window, {number(joint)} over {window} (27 Jan included), "
+        f"{number(after[np.triu_indices(len(after), 1)].mean())} over the {window.end} sessions after the article.",
         "   Ten or twenty sessions say little about a lasting shift.",
     ]
 

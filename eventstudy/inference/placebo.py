@@ -319,7 +319,8 @@ def romano_wolf(
     Null of each: its CAR is like that of any other window of its length. Statistic: ``|SCAR|``. Law: for one event
     alone, over its own pseudo-windows; for all, the largest ``|SCAR|`` over the events not yet rejected, by
     pseudo-window. The adjusted values control the chance of any false rejection, whatever the dependence between
-    events, and use that dependence: they are smaller than Holm's where events move together. Robust to
+    events, and use that dependence: they are below Holm's where events move together and have like tails. An event
+    with much fatter tails than the rest (earnings days in its estimation window) raises the bar for all. Robust to
     cross-correlation and fat tails; not to a variance that the event raises.
 
     Parameters are those of :func:`placebo`. Memory is that of one chunk of events, never of all pairs.

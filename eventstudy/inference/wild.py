@@ -170,7 +170,7 @@ def wild_bootstrap(
         count = sums.exceeding(shift)
         return count / total if exhaustive else resampling_p(count, total)
 
-    lower, upper, ci_reason = _bounds(p_value, mean, unit, 1.0 - level)
+    lower, upper, ci_reason = _bounds(p_value, mean, unit, (1.0 - level) * (1.0 + 1e-9))
     return WildBootstrap(mean / unit, p_value(mean), n, g, kind, total, exhaustive, lower, upper, ci_reason=ci_reason)
 
 
