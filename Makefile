@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup study test test-slow lint format clean
+.PHONY: setup study test test-slow lint format clean bench
 
 setup: $(READY)
 
@@ -36,3 +36,6 @@ format: $(READY)
 
 clean:
 	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+
+bench: $(READY)  ## benchmarks/RESULTS.md and plots from one run, under 20 minutes; leave the machine alone meanwhile
+	$(BIN)/python benchmarks/run.py

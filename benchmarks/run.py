@@ -63,8 +63,8 @@ FULL = Mode(
     events=(100, 10_000, 100_000, 1_000_000),
     loop_events=3_000,
     peer_events=(100, 1_000),
-    repeat=7,
-    budget=12.0,
+    repeat=5,
+    budget=8.0,
     panel_events=100_000,
     panel_securities=(500, 1_000, 2_500, 5_000, 10_000),
     panel_sessions=(1_000, 2_500, 5_000, 10_000),
@@ -151,7 +151,7 @@ def library(run: Run, panels: dict[float, Path]) -> None:
                     run.case("engine", env=numpy, where=str(where), n=n, model=model, missing=missing, **few)
         for name in ("frame", "battery", "aar"):
             run.case(name, where=str(panels[0.0]), n=n, missing=0.0)
-        run.case("placebo", where=str(panels[0.0]), n=n, missing=0.0, repeat=2)
+        run.case("placebo", where=str(panels[0.0]), n=n, missing=0.0, repeat=2, timeout=240)
     for model in ("market", "factors"):
         run.case("kernel", where=str(panels[0.0]), n=largest, model=model, missing=0.0)
         run.case("battery", where=str(panels[0.2]), n=largest, model=model, missing=0.2)

@@ -56,10 +56,10 @@ def recommendation(results: Sequence[TestResult], scar: FloatArray, shared: Shar
     Notes
     -----
     Fewer than five events: ``time_series_t``, which takes its spread from the estimation window. Shared dates:
-    ``cluster_t`` with ten dates or more; otherwise ``grank_t`` if the SCARs are skewed or fewer than thirty, else
-    ``bmp_t_adj``. Windows of different dates that overlap: ``calendar_portfolio_t``. No shared dates: ``grank_t`` or
-    ``bmp_t`` by the same rule. The next of the list stands in for a test without an answer. Patell's z is never chosen:
-    that the event leaves the variance alone cannot be known beforehand.
+    ``cluster_t`` with ten dates or more, ``grank_t`` with two to nine; with one ``grank_t`` if the SCARs are skewed or
+    fewer than thirty, else ``bmp_t_adj``. Windows of different dates that overlap: ``calendar_portfolio_t``. No shared
+    dates: ``grank_t`` or ``bmp_t`` by the same rule. The next of the list stands in for a test without an answer.
+    Patell's z is never chosen: that the event leaves the variance alone cannot be known beforehand.
     """
     x = scar[~np.isnan(scar)]
     n = len(x)
@@ -90,7 +90,8 @@ def recommendation(results: Sequence[TestResult], scar: FloatArray, shared: Shar
         if shared.n_dates >= _DATES:
             choices.append(("cluster_t", f"{dates}: their mean CARs are tested by date, whatever their correlation"))
         adjusted = [("grank_t", f"{dates}, which ranks over time allow for; {rank}")]
-        adjusted.append(("bmp_t_adj", f"{dates}, and it is adjusted for their correlation; {mean}"))
+        if shared.n_dates == 1:
+            adjusted.append(("bmp_t_adj", f"{dates}, and it is adjusted for their correlation; {mean}"))
         choices += adjusted if unusual else adjusted[::-1]
     else:
         plain = [("grank_t", rank), ("bmp_t", mean)]

@@ -112,7 +112,9 @@ def test_calendar_portfolio_of_one_date(synthetic, events_at, study_of):
     row = res.tests(-1, 1).loc["calendar_portfolio_t"]
     assert row["statistic"] == pytest.approx(expected, rel=1e-10)
     assert row["df"] == 119
-    assert res.tests(-1, 1).loc["time_series_t", "statistic"] != pytest.approx(expected, rel=1e-3)  # weights count there
+    assert res.tests(-1, 1).loc["time_series_t", "statistic"] != pytest.approx(
+        expected, rel=1e-3
+    )  # weights count there
     plain = study_of(frame, events_at(frame, dict.fromkeys(frame.columns[1:], 170))).tests(-1, 1)["statistic"]
     assert plain["calendar_portfolio_t"] == pytest.approx(plain["time_series_t"], rel=1e-10)
 
