@@ -306,7 +306,7 @@ def conditions() -> dict[str, Any]:
         "cpu": cpu[1] if cpu else platform.processor(),
         "cores": os.cpu_count(),
         "memory_gib": round(int(memory[1]) / 1024**2, 1) if memory else None,
-        "system": f"{platform.system()} {platform.release()}",
+        "system": platform.system(),
         "python": platform.python_version(),
         "versions": {name: metadata.version(name) for name in names},
         "load_before": os.getloadavg()[0],

@@ -260,7 +260,7 @@ def run(
         typer.Option(
             min=1,
             help="Fewest returns in the estimation window; an event with fewer is dropped.",
-            show_default="120, or the length of a shorter window",
+            show_default="120, or three quarters of a shorter window",
         ),
     ] = None,
     calendar: Annotated[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -140,6 +141,16 @@ class ReturnPanel:
             cents (a simple return below −1).
         """
         values, tickers, sessions = _wide(frame, "returns")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a column without any return
+            middle = np.nanmedian(np.abs(values), axis=1)
+        if (middle > 1.0).any():
+            at = int(np.flatnonzero(middle > 1.0)[0])
+            raise InputError(
+                f"{tickers[at]} moves by {middle[at]:.4g} on a usual session, which no return does.",
+                remedy="Returns are decimals (0.01 is 1 %); for prices use ReturnPanel.from_prices.",
+                ticker=tickers[at],
+            )
         return cls(values, tickers, sessions, kind)
 
     @classmethod
@@ -304,7 +315,8 @@ class ReturnPanel:
         try:
             return self._rows[ticker]
         except (KeyError, TypeError):
-            near = get_close_matches(str(ticker), [str(name) for name in self.tickers], n=3)
+            names = {str(name).upper(): str(name) for name in self.tickers}
+            near = [names[name] for name in get_close_matches(str(ticker).upper(), list(names), n=3)]
             hint = f" Did you mean {' or '.join(near)}?" if near else ""
             raise InputError(
                 f"The panel has no security {ticker!r} among its {self.n_securities}.{hint}",
@@ -328,7 +340,10 @@ class ReturnPanel:
 
     def fingerprint(self) -> str:
         """SHA-256 (hex) of returns, names, dates and kind: two equal panels have the same one."""
-        digest = hashlib.sha256(self.values.data)
+        digest = hashlib.sha256()
+        for row in self.values:
+            # one zero and one NaN: equal panels must not differ by the sign of either
+            digest.update(np.where(np.isnan(row), np.nan, row + 0.0).data)
         digest.update("\0".join(map(str, self.tickers)).encode())
         digest.update(self.sessions.to_numpy().astype("datetime64[D]").astype(np.int64).tobytes())
         digest.update(self.kind.encode())
@@ -386,31 +401,43 @@ def _wide(frame: pd.DataFrame, what: str) -> tuple[FloatArray, pd.Index, pd.Date
                 remedy='Set it first: frame.set_index("date").',
             )
         try:
-            sessions = pd.DatetimeIndex(pd.to_datetime(sessions))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # of a format that could not be inferred
+                sessions = pd.DatetimeIndex(pd.to_datetime(sessions))
         except (ValueError, TypeError) as error:
             raise InputError(f"The index of the frame of {what} is not made of dates: {error}.") from None
     if sessions.tz is not None:
         sessions = sessions.tz_localize(None)
     columns = []
     for position, name in enumerate(frame.columns):
-        columns.append(_numeric(frame.iloc[:, position].to_numpy(), str(name)))
+        columns.append(_numeric(frame.iloc[:, position], str(name)))
     tickers = pd.Index([str(name) for name in frame.columns], dtype=object)
     return np.ascontiguousarray(columns), tickers, sessions.normalize()
 
 
-def _numeric(values: np.ndarray[Any, Any], name: str) -> FloatArray:
+def _numeric(values: pd.Series[Any], name: str) -> FloatArray:
+    """Column as float64; dates and truth values are refused, though pandas would make numbers of them."""
     try:
-        return np.asarray(pd.to_numeric(values), dtype=np.float64)
+        if values.dtype.kind in "bmM":
+            raise TypeError
+        return np.asarray(pd.to_numeric(values.to_numpy()), dtype=np.float64)
     except (ValueError, TypeError):
-        shown = next((value for value in values if not _is_number(value)), None)
+        at = next((at for at, value in enumerate(values) if not _is_number(value)), 0)
+        where = values.index[at]
+        date = f"{where:%Y-%m-%d}" if isinstance(where, pd.Timestamp) else f"row {where}"
         raise InputError(
-            f"{name} holds {shown!r}, which is not a number.",
+            f"{name} holds {values.iloc[at]!r} on {date}, which is not a number.",
             remedy="Correct that cell or leave it empty.",
             ticker=name,
+            date=where,
         ) from None
 
 
 def _is_number(value: object) -> bool:
+    if value is None or value is pd.NA or value is pd.NaT:
+        return True  # missing, which is allowed
+    if isinstance(value, bool | np.bool_):
+        return False
     try:
         float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):

@@ -36,7 +36,7 @@ Missing: TypeAlias = Literal["propagate", "skip"]
 DEFAULT_MIN_OBS = 120
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EventStudy:
     """An event study: returns, events, a model of normal returns, and windows.
 
@@ -52,7 +52,7 @@ class EventStudy:
         First and last session relative to the event session, both inclusive.
     min_obs : int, optional
         Fewest usable returns in the estimation window; an event with fewer is dropped, with the reason. By default
-        120, or the length of a shorter estimation window.
+        120, or three quarters of an estimation window shorter than 160 sessions.
     calendar : str
         Exchange whose sessions place announcements with a time of day; events that name their own keep it.
     missing : {"propagate", "skip"}
@@ -111,7 +111,7 @@ class EventStudy:
                 f"{self.model!r} is not a model of normal returns.", remedy='Give an instance: MarketModel("SPY").'
             )
         estimation, event = Window.of(self.estimation_window), Window.of(self.event_window)
-        min_obs = min(DEFAULT_MIN_OBS, len(estimation)) if self.min_obs is None else self.min_obs
+        min_obs = min(DEFAULT_MIN_OBS, -(-3 * len(estimation) // 4)) if self.min_obs is None else self.min_obs
         if isinstance(min_obs, bool) or not isinstance(min_obs, int | np.integer) or min_obs < 1:
             raise InputError(f"min_obs={min_obs!r} is not a positive whole number.", remedy="Such as min_obs=120.")
         check_windows(estimation, event, min_obs)
@@ -278,12 +278,12 @@ class EventStudy:
                 ThinWindowWarning,
                 stacklevel=3,
             )
-        shared = shared_dates(fit.index.position)
+        shared = shared_dates(fit.index.position, len(self._event))
         if shared.clustered:
             warnings.warn(
-                f"{shared.n_events} security-events share {shared.n_dates} event date(s): abnormal returns are "
-                "cross-correlated and tests that assume independence over-reject. Read the rows of results.tests() "
-                "with valid_under_clustering.",
+                f"{shared.n_events} security-events on {shared.n_dates} event date{'s' if shared.n_dates > 1 else ''} "
+                "share sessions of the calendar: abnormal returns are cross-correlated and tests that assume "
+                "independence over-reject. Read the rows of results.tests() with valid_under_clustering.",
                 ClusteredEventsWarning,
                 stacklevel=3,
             )

@@ -7,6 +7,7 @@ reference distribution as it is in the statistic; nothing is assumed normal, and
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -35,6 +36,10 @@ class Placebo:
         Two-sided, ``(1 + #)/(1 + n)``; NaN with the ``reason`` where there is none.
     n : int
         Security-events used.
+    length : int
+        Sessions of the windows.
+    form : {"bmp", "mean_scar", "mean_car"}
+        Which statistic.
     first : ndarray of int64, shape (n_windows,)
         Column of the estimation window at which each pseudo-window starts; the latest comes last.
     distribution : ndarray of float64, shape (n_windows,)
@@ -53,6 +58,8 @@ class Placebo:
     statistic: float
     p_value: float
     n: int
+    length: int
+    form: PlaceboStatistic
     first: IntArray
     distribution: FloatArray
     n_placebo: int
@@ -110,6 +117,7 @@ def placebo(
     scale: Rows | None = None,
     weights: FloatArray | None = None,
     moves: Moves = "all",
+    reference: Placebo | None = None,
     confidence: float = 0.95,
     progress: bool | None = None,
     engine: Engine = "auto",
@@ -142,6 +150,9 @@ def placebo(
         Weights of the events in the mean, positive.
     moves : {"all", "disjoint"}
         Every pseudo-window, or only those that do not overlap, counted back from the end of the estimation window.
+    reference : Placebo, optional
+        Outcome for another window of this length, with the same events, weights and moves: its distribution is used
+        again, and residuals are not read. Not for ``"mean_car"``, whose distribution is on the scale of the window.
     confidence : float
         Level of the interval.
     progress : bool, optional
@@ -195,25 +206,37 @@ def placebo(
     if not (w[there] > 0).all() or not np.isfinite(w[there]).all():
         raise InputError("weights must be positive and finite.", remedy="Leave out events that are not to count.")
     n = len(there)
-    cut = pseudo_windows(residuals, scale, there, std_error, dof, length, moves, statistic != "mean_car", engine)
-    if isinstance(cut, str):
-        return _no_placebo(n, cut)
+    none = functools.partial(_no_placebo, n, length, statistic)
+    if not n:
+        return none("no event has a CAR")
     x = (car if statistic == "mean_car" else car / std_error)[there]
     observed = _observed(x, w[there], statistic)
     if isinstance(observed, str):
-        return _no_placebo(n, observed)
-    sums = np.zeros((6, len(cut.columns)))
-    for part, values in cut.values(progress, "placebo"):
-        _add_moments(values, w[there][part], sums, cut.compiled)
-    distribution = _statistics(sums, statistic, n)
+        return none(observed)
+    if reference is not None and len(reference.first):
+        if (reference.n, reference.length, reference.form) != (n, length, statistic) or statistic == "mean_car":
+            raise InputError(
+                f"reference is {reference.form} of {reference.n} events over {reference.length} sessions; {statistic} of "
+                f"{n} over {length} was asked for.",
+                remedy='Use one of the same kind, not of "mean_car", or leave it out.',
+            )
+        first, distribution = reference.first, reference.distribution
+    else:
+        cut = pseudo_windows(residuals, scale, there, std_error, dof, length, moves, statistic != "mean_car", engine)
+        if isinstance(cut, str):
+            return none(cut)
+        sums = np.zeros((6, len(cut.columns)))
+        for part, values in cut.values(progress, "placebo"):
+            _add_moments(values, w[there][part], sums, cut.compiled)
+        first, distribution = cut.columns, _statistics(sums, statistic, n)
     known = distribution[~np.isnan(distribution)]
     if not len(known):
-        return _no_placebo(n, "no pseudo-window has a CAR for half of the events")
+        return none("no pseudo-window has a CAR for half of the events")
     lower, upper, ci_reason = _inverted(car[there], std_error[there], w[there], statistic, known, level)
-    span = int(cut.columns[-1] - cut.columns[0]) + length
+    disjoint = (int(first[-1] - first[0]) + length) // length
     p = resampling_p(at_least(known, observed), len(known))
     return Placebo(
-        observed, p, n, cut.columns, distribution, len(known), span // length, lower, upper, ci_reason=ci_reason
+        observed, p, n, length, statistic, first, distribution, len(known), disjoint, lower, upper, ci_reason=ci_reason
     )
 
 
@@ -221,9 +244,9 @@ def _usable(car: FloatArray, std_error: FloatArray) -> IntArray:
     return np.flatnonzero(np.isfinite(car) & (std_error > 0))
 
 
-def _no_placebo(n: int, reason: str) -> Placebo:
+def _no_placebo(n: int, length: int, form: PlaceboStatistic, reason: str) -> Placebo:
     nan = float("nan")
-    return Placebo(nan, nan, n, np.empty(0, np.int64), np.empty(0), 0, 0, nan, nan, reason, reason)
+    return Placebo(nan, nan, n, length, form, np.empty(0, np.int64), np.empty(0), 0, 0, nan, nan, reason, reason)
 
 
 def _observed(x: FloatArray, w: FloatArray, statistic: PlaceboStatistic) -> float | str:

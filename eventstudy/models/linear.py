@@ -281,7 +281,10 @@ class FactorModel(LinearModel):
     factors: Sequence[str]
 
     def __post_init__(self) -> None:
-        names = (self.factors,) if isinstance(self.factors, str) else tuple(self.factors)
+        try:
+            names = (self.factors,) if isinstance(self.factors, str) else tuple(self.factors)
+        except TypeError:
+            names = ()
         if not names:
             raise InputError("A factor model needs at least one factor.", remedy='Such as FactorModel(["SPY", "SMH"]).')
         for name in names:

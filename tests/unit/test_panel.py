@@ -227,7 +227,7 @@ def test_missing_date():
 
 @pytest.mark.parametrize("cells", [[1.0, "n/a", 2.0, 3.0], [None, "n/a", 2.0, 3.0]], ids=["text", "text after a blank"])
 def test_text_cells(cells):
-    with pytest.raises(InputError, match=r"B holds 'n/a', which is not a number"):
+    with pytest.raises(InputError, match=r"B holds 'n/a' on 2025-01-2\d, which is not a number"):
         ReturnPanel.from_prices(prices(A=[1.0, 2.0, 3.0, 4.0], B=cells))
 
 

@@ -250,14 +250,13 @@ def test_an_unknown_calendar_is_refused(sample_panel):
 
 
 def test_min_obs_by_default(sample_panel, synthetic, events_at):
-    frame = synthetic(1, 200, seed=65, missing=0.1)
-    events = events_at(frame, {"S00": 150})
+    frame = synthetic(1, 400, seed=65, missing=0.55)
+    events = events_at(frame, {"S00": 300})
     panel = es.ReturnPanel.from_frame(frame)
-    # 120, but no more than the window has
-    with pytest.raises(es.InsufficientDataError, match="fewer than the 120 asked for"):
-        es.EventStudy(panel, events, es.MarketModel("MKT"), (-130, -11), (-5, 5)).fit()
-    with pytest.raises(es.InsufficientDataError, match="fewer than the 90 asked for"):
-        es.EventStudy(panel, events, es.MarketModel("MKT"), (-100, -11), (-5, 5)).fit()
+    # 120, but no more than three quarters of what the window has
+    for window, asked in (((-270, -21), 120), ((-170, -11), 120), ((-130, -11), 90), ((-100, -11), 68)):
+        with pytest.raises(es.InsufficientDataError, match=f"fewer than the {asked} asked for"):
+            es.EventStudy(panel, events, es.MarketModel("MKT"), window, (-5, 5)).fit()
 
 
 def test_the_same_security_twice_on_one_session(sample_panel):

@@ -15,7 +15,7 @@ from eventstudy.inference.pseudo_windows import in_sample_scale
 
 EST = (-130, -11)
 L1 = 120
-ENGINES = ["compiled", "numpy"]
+ENGINES = ["auto", "numpy"]
 NAN = float("nan")
 
 
@@ -123,6 +123,24 @@ def test_disjoint_windows_are_counted_from_the_end(studies):
     np.testing.assert_array_equal(found.distribution, everything.distribution[found.first])
     odd = run(res, (-4, 2), moves="disjoint")  # 120 is 17 · 7 and one session too many, the first
     assert odd.first.tolist() == list(range(1, 120, 7))
+
+
+def test_a_distribution_serves_all_windows_of_its_length(studies):
+    res = studies["complete"][2]
+    first = run(res, (0, 1))
+    c = arrays(res, (2, 3))
+
+    def unread(rows):
+        raise AssertionError("residuals are not to be read again")
+
+    again = placebo(unread, *c, 2, reference=first)
+    fresh = run(res, (2, 3))
+    assert (again.statistic, again.p_value, again.ci_lower) == (fresh.statistic, fresh.p_value, fresh.ci_lower)
+    for wrong in ({"length": 3}, {"length": 2, "statistic": "mean_scar"}):
+        with pytest.raises(InputError, match="bmp of 7 events over 2 sessions"):
+            placebo(unread, *c, reference=first, **wrong)
+    with pytest.raises(InputError, match="mean_car"):
+        placebo(unread, *c, 2, statistic="mean_car", reference=run(res, (0, 1), statistic="mean_car"))
 
 
 def test_several_factors(synthetic, study_of, events_at):

@@ -62,7 +62,7 @@ def case(seed, n=12, m=70, missing=0.0, rho=0.4):
     return e, error * rng.normal(0, 1.8, n), error, (~np.isnan(e)).sum(1).astype(float)
 
 
-@pytest.mark.parametrize("engine", ["compiled", "numpy"])
+@pytest.mark.parametrize("engine", ["auto", "numpy"])
 @pytest.mark.parametrize("length", [1, 4])
 @pytest.mark.parametrize("missing", [0.0, 0.05])
 @pytest.mark.parametrize("seed", range(3))
@@ -102,7 +102,7 @@ def test_bounds_and_order():
     np.testing.assert_array_equal(again.p_adjusted, found.p_adjusted[shuffled])
 
 
-@pytest.mark.parametrize("engine", ["compiled", "numpy"])
+@pytest.mark.parametrize("engine", ["auto", "numpy"])
 def test_chunks_do_not_matter(monkeypatch, engine):
     e, car, error, dof = case(10, n=61, missing=0.02)
     whole = romano_wolf(lambda rows: e[rows], car, error, dof, 3, engine=engine)
