@@ -595,7 +595,10 @@ class Events:
     def _resolve_dates(self, rows: IntArray, wanted: DayArray, days: DayArray, out: _Columns) -> None:
         """Fill ``out`` at ``rows``, the bare dates ``wanted``."""
         position, session, rule, reason = out
-        at = np.searchsorted(days, wanted)
+        # every date the panel spans is looked up once: few dates stand for a million events
+        calendar_days = np.arange(days[0], days[-1] + 2)
+        nth = np.clip((wanted - days[0]).astype(np.int64), 0, len(calendar_days) - 1)
+        at = np.searchsorted(days, calendar_days)[nth]
         found = days[np.minimum(at, len(days) - 1)]
         early, late = wanted < days[0], at == len(days)
         gap = ~late & ~early & ((found - wanted).astype(np.int64) > _MAX_SHIFT_DAYS)

@@ -17,7 +17,7 @@ from eventstudy.panel import _PANEL_FILES, ReturnPanel, _check_kind, _check_retu
 
 __all__ = ["read_long"]
 
-_BATCH = 1 << 20
+_BATCH = 1 << 18
 
 
 def read_long(
@@ -90,7 +90,7 @@ def _dataset(table: Any) -> Any:
 
 
 def _batches(source: Any, columns: tuple[str, ...]) -> Iterator[Any]:
-    for batch in source.to_batches(columns=list(columns), batch_size=_BATCH):
+    for batch in source.to_batches(columns=list(columns), batch_size=_BATCH, batch_readahead=1, fragment_readahead=1):
         if batch.num_rows:
             yield batch
 

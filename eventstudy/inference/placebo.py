@@ -216,8 +216,8 @@ def placebo(
     if reference is not None and len(reference.first):
         if (reference.n, reference.length, reference.form) != (n, length, statistic) or statistic == "mean_car":
             raise InputError(
-                f"reference is {reference.form} of {reference.n} events over {reference.length} sessions; {statistic} of "
-                f"{n} over {length} was asked for.",
+                f"reference is {reference.form} of {reference.n} events over {reference.length} sessions; "
+                f"{statistic} of {n} over {length} was asked for.",
                 remedy='Use one of the same kind, not of "mean_car", or leave it out.',
             )
         first, distribution = reference.first, reference.distribution

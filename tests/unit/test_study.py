@@ -250,7 +250,7 @@ def test_an_unknown_calendar_is_refused(sample_panel):
 
 
 def test_min_obs_by_default(sample_panel, synthetic, events_at):
-    frame = synthetic(1, 400, seed=65, missing=0.55)
+    frame = synthetic(1, 400, seed=65, missing=0.65)
     events = events_at(frame, {"S00": 300})
     panel = es.ReturnPanel.from_frame(frame)
     # 120, but no more than three quarters of what the window has

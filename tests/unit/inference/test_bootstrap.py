@@ -11,6 +11,7 @@ import statsmodels.api as sm
 from scipy import stats
 
 import eventstudy as es
+from eventstudy.abnormal import cumulated
 from eventstudy.errors import InputError
 from eventstudy.inference import bootstrap, wild
 from eventstudy.inference.bootstrap import (
@@ -342,7 +343,7 @@ def test_inflation_is_the_ratio_of_standard_deviations(synthetic, study_of, even
     """One date, nothing missing: √((L + ι'X_W(X'X)⁻¹X_W'ι)/L · M/(M − 2)) for every event."""
     frame = synthetic(5, 200, seed=77)
     res = study_of(frame, events_at(frame, {f"S{i:02d}": 160 for i in range(5)}))
-    c = res._cumulated(es.Window(-1, 2))
+    c = cumulated(res.fit, es.Window(-1, 2))
     found = forecast_inflation(c.std_error, res.fit.sigma2, res.fit.n_obs, c.dof, 4)
     x = sm.add_constant(frame["MKT"].to_numpy()[30:150])
     new = sm.add_constant(frame["MKT"].to_numpy()[159:163]).sum(0)
@@ -508,7 +509,7 @@ def test_the_founding_case(sample_panel, quiet):
     tickers = [name for name in sample_panel.tickers if name not in ("SPY", "SMH")]
     events = es.Events.at("2025-01-29 04:46", tickers, tz="America/New_York")
     res = quiet(es.EventStudy(sample_panel, events, es.MarketModel("SPY"), (-270, -21), (-10, 10), min_obs=120))
-    c = res._cumulated(es.Window(0, 0))
+    c = cumulated(res.fit, es.Window(0, 0))
     assert "one date" in wild_bootstrap(c.car, res.fit.index.position).reason
     portfolio = res.estimation_summary.portfolio
     inflation = forecast_inflation(c.std_error, res.fit.sigma2, res.fit.n_obs, c.dof, 1)

@@ -8,6 +8,7 @@ import statsmodels.api as sm
 from scipy import stats
 
 import eventstudy as es
+from eventstudy.abnormal import cumulated
 from eventstudy.errors import InputError
 from eventstudy.inference import pseudo_windows as cutting
 from eventstudy.inference.placebo import placebo
@@ -60,7 +61,7 @@ def oracle(frame, positions, length, window, statistic, starts=None):
 
 
 def arrays(res, window):
-    c = res._cumulated(es.Window(*window))
+    c = cumulated(res.fit, es.Window(*window))
     return c.car, c.std_error, c.dof
 
 
