@@ -280,9 +280,10 @@ class EventStudy:
             )
         shared = shared_dates(fit.index.position, len(self._event))
         if shared.clustered:
+            dates = f"{shared.n_dates} event date{'s' if shared.n_dates > 1 else ''}"
+            how = f"on {dates} have windows that overlap" if shared.overlapping else f"share {dates}"
             warnings.warn(
-                f"{shared.n_events} security-events on {shared.n_dates} event date{'s' if shared.n_dates > 1 else ''} "
-                "share sessions of the calendar: abnormal returns are cross-correlated and tests that assume "
+                f"{shared.n_events} security-events {how}: abnormal returns are cross-correlated and tests that assume "
                 "independence over-reject. Read the rows of results.tests() with valid_under_clustering.",
                 ClusteredEventsWarning,
                 stacklevel=3,
