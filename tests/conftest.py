@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,3 +146,14 @@ def study_of(quiet):
         return quiet(es.EventStudy(panel, events, model or es.MarketModel("MKT"), **settings))
 
     return fit
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
+    """Turn a skip for want of the shared data into a failure where EVENTSTUDY_REQUIRE_SHARED is set."""
+    report = yield
+    wanting = any(words in str(report.longrepr) for words in ("shared/", "beside this checkout"))
+    if report.skipped and wanting and os.environ.get("EVENTSTUDY_REQUIRE_SHARED"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped although the shared data are required: {report.longrepr}"
+    return report
