@@ -78,7 +78,7 @@ class EventStudy:
     ...                       estimation_window=(-260, -11), event_window=(-5, 5))
     >>> res = study.fit()
     >>> res.car(0, 0)[["ticker", "car", "p_value"]].round(3).to_dict("list")
-    {'ticker': ['MSFT', 'NVDA'], 'car': [-0.008, -0.142], 'p_value': [0.431, 0.0]}
+    {'ticker': ['MSFT', 'NVDA'], 'car': [-0.004, -0.134], 'p_value': [0.631, 0.0]}
     """
 
     returns: ReturnPanel
