@@ -183,24 +183,3 @@ def _roll(e: Any, length: int, rolled: Any) -> None:
     for j in range(1, length):
         for t in range(last):
             rolled[t] += e[t + j]
-
-
-@_jit
-def placebo_p_values(residuals: Any, car: Any, length: Any, p_value: Any) -> None:
-    """Share of windows, the event's own among them, whose absolute sum is at least that of the event."""
-    n_est = residuals.shape[1]
-    rolled = np.empty(n_est)
-    for i in range(residuals.shape[0]):
-        last = n_est - length[i] + 1
-        size = abs(car[i])
-        p_value[i] = np.nan
-        if length[i] < 1 or last < 1 or size != size:
-            continue
-        _roll(residuals[i], length[i], rolled)
-        as_large = 0.0
-        there = 0.0
-        for t in range(last):
-            as_large += 1.0 if abs(rolled[t]) >= size else 0.0
-            there += 1.0 if rolled[t] == rolled[t] else 0.0
-        if there > 0.0:
-            p_value[i] = (1.0 + as_large) / (1.0 + there)

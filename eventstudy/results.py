@@ -18,7 +18,7 @@ import pandas as pd
 
 from eventstudy import _render
 from eventstudy._typing import BoolArray, FloatArray, IntArray
-from eventstudy.abnormal import Cumulated, buy_and_hold, confidence_bounds, t_p_value, weighted_mean
+from eventstudy.abnormal import Cumulated, buy_and_hold, check_confidence, confidence_bounds, t_p_value, weighted_mean
 from eventstudy.errors import DataSourceError, InputError
 from eventstudy.inference import (
     Battery,
@@ -26,11 +26,16 @@ from eventstudy.inference import (
     Recommendation,
     SharedDates,
     TestResult,
+    benjamini_hochberg,
     calendar_portfolio,
-    placebo_p_values,
+    holm,
     recommendation,
     tests_frame,
 )
+from eventstudy.inference.bootstrap import BlockBootstrap, block_bootstrap, forecast_inflation
+from eventstudy.inference.cross_section import Covariance, CrossSection, cross_section
+from eventstudy.inference.placebo import Placebo
+from eventstudy.inference.resampled import placebo_of, resampled_tests, step_down_of
 from eventstudy.models.base import ModelFit
 from eventstudy.windows import Window, WindowLike
 
@@ -40,6 +45,8 @@ if TYPE_CHECKING:
     from eventstudy.study import EventStudy
 
 __all__ = ["DROPPED_COLUMNS", "EventStudyResults"]
+
+_RESAMPLE_UP_TO = 2_000  # events; more are resampled when asked for
 
 DROPPED_COLUMNS = ["event_id", "ticker", "session", "reason"]
 
@@ -240,6 +247,7 @@ class EventStudyResults:
         end: int | None = None,
         *,
         confidence: float | None = None,
+        adjusted: bool = False,
         placebo: bool = False,
     ) -> pd.DataFrame:
         """Cumulative abnormal return of each security-event, with its t-test.
@@ -250,9 +258,13 @@ class EventStudyResults:
             First and last session of the window.
         confidence : float, optional
             Level of the interval; that of the study by default.
+        adjusted : bool
+            Whether to add ``p_holm`` and ``p_bh``: the p-values adjusted for the number of events looked at, by Holm
+            (any false rejection) and by Benjamini and Hochberg (share of false ones).
         placebo : bool
-            Whether to add ``p_placebo``, which asks for no normality: the rank of the absolute CAR among all windows of
-            the same length in the event's own estimation window, ``(1 + #)/(1 + n)``.
+            Whether to add ``p_placebo``, which asks for no normality: the rank of the CAR, in units of its standard
+            error, among all windows of the same length in the event's own estimation window, ``(1 + #)/(1 + n)``; and
+            ``p_romano_wolf``, adjusted for the number of events by step-down from their joint placebo distribution.
 
         Returns
         -------
@@ -260,7 +272,7 @@ class EventStudyResults:
             One row per security-event: ``event_id``, ``ticker``, ``group`` (where given), ``car`` (decimal),
             ``std_error`` (exact forecast standard error), ``t`` (which is the SCAR), ``p_value`` (two-sided, Student t
             with ``df`` = ``M − K``), ``ci_lower``, ``ci_upper``, ``df``, ``n_missing`` (sessions without a return), and
-            ``p_placebo`` where asked for.
+            the further p-values asked for.
 
         Raises
         ------
@@ -280,7 +292,13 @@ class EventStudyResults:
             df=c.dof,
             n_missing=len(window) - c.n_used,
         )
-        return frame.assign(p_placebo=placebo_p_values(self.fit.residuals, c.car, c.n_used)) if placebo else frame
+        if adjusted:
+            p_value = frame["p_value"].to_numpy()
+            frame = frame.assign(p_holm=holm(p_value), p_bh=benjamini_hochberg(p_value))
+        if placebo:
+            found = step_down_of(self.fit, c)
+            frame = frame.assign(p_placebo=found.p_value, p_romano_wolf=found.p_adjusted)
+        return frame
 
     def bhar(self, start: WindowLike | int, end: int | None = None) -> pd.DataFrame:
         """Buy-and-hold abnormal return of each security-event: ``Π(1+R) − Π(1+E[R])``.
@@ -303,10 +321,7 @@ class EventStudyResults:
         )
 
     def _level(self, confidence: float | None) -> float:
-        level = self.study.confidence if confidence is None else confidence
-        if not 0.0 < level < 1.0:
-            raise InputError(f"confidence={level!r} is not between 0 and 1.", remedy="Such as 0.95.")
-        return level
+        return check_confidence(self.study.confidence if confidence is None else confidence)
 
     # -- across security-events ----------------------------------------------------------------------------------
 
@@ -318,8 +333,27 @@ class EventStudyResults:
     def _results(self, window: Window) -> list[TestResult]:
         return self._battery.results([window])[0]
 
-    def tests(self, start: WindowLike | int, end: int | None = None) -> pd.DataFrame:
+    def tests(
+        self,
+        start: WindowLike | int,
+        end: int | None = None,
+        *,
+        resampling: bool | None = None,
+        draws: int = 999,
+        seed: int | np.random.Generator | None = 0,
+    ) -> pd.DataFrame:
         """Every test of the mean CAR over one window.
+
+        Parameters
+        ----------
+        start, end : int
+            First and last session of the window.
+        resampling : bool, optional
+            Whether to add ``placebo_p``, ``wild_bootstrap_p`` and ``bhar_skew_boot``; by default up to 2,000 events.
+        draws : int
+            Bootstrap draws; the placebo distribution needs none.
+        seed : int, Generator or None
+            Stream of the bootstraps. The default gives the same numbers each time.
 
         Returns
         -------
@@ -328,7 +362,108 @@ class EventStudyResults:
             its own), ``n``, ``null``, ``valid_under_clustering`` (keeps its size when events share dates; these rows
             come first if they do) and ``reason`` (why there is no statistic; empty where there is one).
         """
-        return tests_frame(self._results(self._window(start, end)))
+        window = self._window(start, end)
+        results = list(self._results(window))
+        if resampling or (resampling is None and len(self) <= _RESAMPLE_UP_TO):
+            skip = self.study.missing == "skip"
+            held = buy_and_hold(self.fit, self.study.returns.values, window, self.study.returns.kind, skip_missing=skip)
+            results += resampled_tests(self.fit, self._cumulated(window), self._weights, held.bhar, draws, seed)
+            if self._battery.shared_dates(window).clustered:
+                results.sort(key=lambda result: not result.valid_under_clustering)
+        return tests_frame(results)
+
+    def placebo(self, start: WindowLike | int, end: int | None = None, **options: Any) -> Placebo:
+        """Placebo test of the mean CAR: its rank among all windows of the same length before the event.
+
+        All events are moved together, so that their cross-correlation is kept. ``statistic="mean_car"`` has the most
+        power against one effect for all and gives an interval on the scale of the CAAR; the default, the BMP form,
+        also holds when the event raises the variance.
+
+        Parameters
+        ----------
+        start, end : int
+            First and last session of the window.
+        **options
+            ``statistic``, ``moves``, ``confidence``, ``progress`` of
+            :func:`eventstudy.inference.placebo.placebo`.
+
+        Returns
+        -------
+        Placebo
+            ``statistic``, ``p_value``, the placebo ``distribution``, ``ci_lower``, ``ci_upper``.
+        """
+        options.setdefault("weights", self._weights)
+        options.setdefault("confidence", self.study.confidence)
+        return placebo_of(self.fit, self._cumulated(self._window(start, end)), **options)
+
+    def block_bootstrap(self, start: WindowLike | int, end: int | None = None, **options: Any) -> BlockBootstrap:
+        """Block bootstrap of the mean CAR over sessions of the estimation window, all events kept together.
+
+        For one shared date, where a bootstrap over dates is not defined.
+
+        Parameters
+        ----------
+        start, end : int
+            First and last session of the window.
+        **options
+            ``blocks``, ``block``, ``draws``, ``confidence``, ``seed``, ``progress`` of
+            :func:`eventstudy.inference.bootstrap.block_bootstrap`.
+
+        Returns
+        -------
+        BlockBootstrap
+            ``statistic``, ``p_value``, ``std_error``, ``ci_lower``, ``ci_upper``.
+        """
+        window = self._window(start, end)
+        c, fit = self._cumulated(window), self.fit
+        inflation = forecast_inflation(c.std_error, fit.sigma2, fit.n_obs, c.dof, len(window))
+        options.setdefault("confidence", self.study.confidence)
+        portfolio = self._battery.portfolio(~np.isnan(c.car))
+        mean, _ = weighted_mean(c.car, self._weights)
+        return block_bootstrap(portfolio, mean, len(window), inflation=inflation, **options)
+
+    def cross_section(
+        self,
+        characteristics: pd.DataFrame | pd.Series[float],
+        start: WindowLike | int,
+        end: int | None = None,
+        *,
+        cov: Covariance = "HC3",
+        weights: FloatArray | Sequence[float] | None = None,
+    ) -> CrossSection:
+        """Regression of the CARs of one window on characteristics of the events.
+
+        Parameters
+        ----------
+        characteristics : DataFrame or Series
+            Numbers, with ``event_id`` or ``ticker`` as a column or as the named index.
+        start, end : int
+            First and last session of the window.
+        cov : {"HC3", "nonrobust", "cluster", "kp"}
+            Covariance of the disturbances: robust to unequal variances, classical, clustered by event date, or with
+            the mean residual correlation ``r̄`` for all pairs.
+        weights : array of float, shape (n,), optional
+            Weighted least squares, such as ``1 / std_error**2``.
+
+        Returns
+        -------
+        CrossSection
+            ``to_frame()``, ``summary()``.
+
+        Raises
+        ------
+        InputError
+            On characteristics that lack an event or hold text; see :func:`eventstudy.inference.cross_section`.
+        """
+        return cross_section(
+            self.car(start, end),
+            characteristics,
+            weights=weights,
+            cov=cov,
+            groups=self.fit.index.position if cov == "cluster" else None,
+            mean_correlation=self.estimation_summary.mean_correlation if cov == "kp" else None,
+            confidence=self.study.confidence,
+        )
 
     def recommended(self, start: WindowLike | int, end: int | None = None) -> Recommendation:
         """The one test to read over a window, and why: number of events, shared dates, variance, skewness.

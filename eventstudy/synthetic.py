@@ -91,7 +91,7 @@ class SyntheticPanel:
                 raise InputError(f"{name}={getattr(self, name)!r} is negative or infinite.", remedy="Such as 0.3.")
 
     def draw(self, seed: Seed = None) -> ReturnPanel:
-        """A panel: the market first, then securities ``S0001``, ``S0002``, …
+        """One panel: the market first, then securities ``S0001``, ``S0002`` and so on.
 
         Parameters
         ----------
@@ -115,7 +115,8 @@ class SyntheticPanel:
         """Independent numbers of mean zero and unit variance."""
         if self.df is None:
             return rng.standard_normal(shape)
-        return rng.standard_t(self.df, shape) * np.sqrt((self.df - 2.0) / self.df)
+        shocks: FloatArray = rng.standard_t(self.df, shape) * np.sqrt((self.df - 2.0) / self.df)
+        return shocks
 
     @classmethod
     def like(cls, panel: ReturnPanel, benchmark: str) -> SyntheticPanel:

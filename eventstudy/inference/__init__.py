@@ -7,7 +7,6 @@ from eventstudy.inference.by_date import calendar_portfolio, newey_west_t
 from eventstudy.inference.dependence import EstimationSummary, SharedDates, estimation_summary, shared_dates
 from eventstudy.inference.multiplicity import benjamini_hochberg, holm
 from eventstudy.inference.recommend import Recommendation, recommendation
-from eventstudy.inference.sessions import placebo_p_values
 
 __all__ = [
     "TESTS",
@@ -26,7 +25,6 @@ __all__ = [
     "holm",
     "newey_west_t",
     "parametric",
-    "placebo_p_values",
     "ranks",
     "recommendation",
     "register",

@@ -192,9 +192,13 @@ class TestSpec:
 
     def __call__(self, sample: TestSample) -> TestResult:
         """Outcome on one sample."""
-        outcome = self.function(sample)
+        there = int((~np.isnan(sample.car)).sum())
+        return self.result(self.function(sample), sample.window, there, overlapping=sample.overlapping)
+
+    def result(self, outcome: Outcome, window: Window, there: int, *, overlapping: bool = False) -> TestResult:
+        """Outcome with what is known of the test; ``there`` events have a CAR."""
         if isinstance(outcome, str):
-            statistic, df, n, reason = float("nan"), float("nan"), int((~np.isnan(sample.car)).sum()), outcome
+            statistic, df, n, reason = float("nan"), float("nan"), there, outcome
             p_value = float("nan")
         elif isinstance(outcome, OwnLaw):
             statistic, p_value, n = outcome.statistic, outcome.p_value, outcome.n
@@ -210,8 +214,8 @@ class TestSpec:
             df,
             self.null,
             n,
-            sample.window,
-            self.valid_under_clustering and (self.valid_under_overlap or not sample.overlapping),
+            window,
+            self.valid_under_clustering and (self.valid_under_overlap or not overlapping),
             reason,
         )
 

@@ -318,7 +318,7 @@ def bhar_skew_bootstrap(
     x = np.asarray(bhar, dtype=np.float64)
     if x.ndim != 1:
         raise InputError(f"bhar has shape {x.shape}.", remedy="Give one number per event.")
-    x = x[np.isfinite(x)]
+    x = np.sort(x[np.isfinite(x)])  # draws must not depend on the order of events
     n = len(x)
     nb = -(-n // 4) if resample is None else as_many("resample", resample, 3)
 

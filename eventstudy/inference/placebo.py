@@ -8,7 +8,7 @@ reference distribution as it is in the statistic; nothing is assumed normal, and
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -60,8 +60,8 @@ class Placebo:
     n: int
     length: int
     form: PlaceboStatistic
-    first: IntArray
-    distribution: FloatArray
+    first: IntArray = field(repr=False)
+    distribution: FloatArray = field(repr=False)
     n_placebo: int
     n_disjoint: int
     ci_lower: float

@@ -25,7 +25,6 @@ __all__ = [
     "Residuals",
     "SessionSums",
     "midranks",
-    "placebo_p_values",
     "positive_shares",
     "session_sums",
     "window_pass",
@@ -319,41 +318,3 @@ def _rolled(residuals: FloatArray, length: int) -> FloatArray:
         return np.empty((n, 0))
     sums: FloatArray = np.lib.stride_tricks.sliding_window_view(residuals, length, axis=1).sum(axis=2)
     return sums
-
-
-def placebo_p_values(residuals: Residuals, car: FloatArray, length: IntArray, *, engine: Engine = "auto") -> FloatArray:
-    """P-value of each event's CAR among the pseudo-windows of its own estimation window.
-
-    ``(1 + #) / (1 + n)``, with ``#`` the windows of the same length whose absolute sum of residuals is at least the
-    absolute CAR, among ``n`` complete windows. Windows overlap, so ``n`` counts more than it informs; under the null
-    the p-value is close to uniform for windows that are short beside the estimation window. It asks for no normality;
-    it is not robust to variance that the event raises.
-
-    Parameters
-    ----------
-    residuals : callable
-        Rows of events to their residuals.
-    car : ndarray of float64, shape (n,)
-        NaN gives NaN.
-    length : ndarray of int64, shape (n,)
-        Sessions summed in each CAR.
-    engine : {"auto", "compiled", "numpy"}
-        Which form runs.
-    """
-    compiled = _compiled(engine)
-
-    def work(part: IntArray) -> FloatArray:
-        e, out = residuals(part), np.full(len(part), np.nan)
-        if compiled is not None:
-            compiled.placebo_p_values(e, car[part], length[part], out)
-            return out
-        for size in np.unique(length[part]).tolist():
-            same = (length[part] == size) & ~np.isnan(car[part])
-            sums = np.abs(_rolled(e[same], size))
-            there = (~np.isnan(sums)).sum(1)
-            found = (1.0 + (sums >= np.abs(car[part][same])[:, None]).sum(1)) / (1.0 + there)
-            out[same] = np.where(there > 0, found, np.nan)
-        return out
-
-    found = _in_chunks(np.arange(len(car)), work)
-    return np.concatenate(found) if found else np.empty(0)

@@ -10,6 +10,7 @@ import pytest
 
 import eventstudy as es
 from eventstudy.inference import TESTS
+from eventstudy.inference.resampled import RESAMPLED
 
 FRAMES = ["events", "parameters", "abnormal_returns", "sar", "car", "bhar", "aar", "caar", "tests", "dropped"]
 
@@ -46,7 +47,7 @@ def test_frames_carry_event_and_ticker(res):
     assert res.abnormal_returns.index.names == ["event_id", "ticker"]
     assert res.abnormal_returns.columns.tolist() == list(range(-5, 6))
     assert res.tests(-1, 1).index.tolist()[0] in TESTS
-    assert set(res.tests(-1, 1).index) == set(TESTS)
+    assert set(res.tests(-1, 1).index) == {*TESTS, *RESAMPLED}
     assert res.dropped["event_id"].tolist() == ["e6"]
 
 

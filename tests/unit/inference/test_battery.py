@@ -287,41 +287,12 @@ def test_twenty_dates_are_clustered(synthetic, events_at, study_of):
     assert res.recommended(0, 0).name == "cluster_t"
 
 
-# -- placebo windows of one event ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("window", [(0, 0), (-1, 2)])
-def test_placebo_p_values(synthetic, events_at, study_of, window):
-    res = spread(synthetic, events_at, study_of, missing=0.02)
-    table = res.car(*window, placebo=True)
-    length = window[1] - window[0] + 1
-    residuals = res.fit.residuals(np.arange(len(res)))
-    for i, row in table.iterrows():
-        sums = [residuals[i, t : t + length].sum() for t in range(residuals.shape[1] - length + 1)]
-        sums = [abs(value) for value in sums if not np.isnan(value)]
-        expected = (1 + sum(value >= abs(row["car"]) for value in sums)) / (1 + len(sums))
-        expected = np.nan if np.isnan(row["car"]) else expected
-        assert row["p_placebo"] == pytest.approx(expected, nan_ok=True)
-    assert "p_placebo" not in res.car(*window)
-
-
-def test_placebo_without_windows():
-    residuals = np.array([[0.1, np.nan, 0.2], [0.1, 0.3, -0.2]])
-    for engine in ("compiled", "numpy"):
-        found = sessions.placebo_p_values(
-            lambda rows: residuals[rows], np.array([0.2, 0.25]), np.array([2, 2]), engine=engine
-        )
-        np.testing.assert_array_equal(found, [np.nan, 2 / 3])
-        long = sessions.placebo_p_values(lambda rows: residuals[rows], np.ones(2), np.array([9, 0]), engine=engine)
-        assert np.isnan(long).all()
-
-
 # -- files --------------------------------------------------------------------------------------------------------
 
 
 def test_results_are_plain(synthetic, events_at, study_of):
     res = spread(synthetic, events_at, study_of)
-    frame = res.tests(0, 0)
+    frame = res.tests(0, 0, resampling=False)
     assert frame.columns.tolist() == [
         "statistic", "p_value", "df", "n", "null", "valid_under_clustering", "reason",
     ]  # fmt: skip

@@ -1,0 +1,410 @@
+"""Size and power of the tests on your own returns: random securities, random dates, a known abnormal return.
+
+In the manner of Brown and Warner (1985). Events that never happened are drawn on real returns, so the null is true
+whatever the returns are like; a test that rejects more often than its level on them would do so on real events too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+
+from eventstudy import kernels
+from eventstudy._typing import BoolArray, FloatArray, IntArray
+from eventstudy.errors import InputError, InsufficientDataError
+from eventstudy.inference import TESTS, Battery, TestResult
+from eventstudy.inference.resampling import Seed, as_many, generator, track
+from eventstudy.kernels import WindowSums, chunks
+from eventstudy.models.base import ModelFit, NormalReturnModel
+from eventstudy.panel import ReturnPanel
+from eventstudy.parallel import _handed_over
+from eventstudy.rejection import SimulationResults, check_share
+from eventstudy.synthetic import SyntheticPanel
+from eventstudy.windows import EventIndex, Window, WindowLike, check_windows
+
+__all__ = ["Dates", "SimulationResults", "SyntheticPanel", "simulate"]
+
+Dates: TypeAlias = Literal["staggered", "shared"]
+
+_CHUNK = 50  # studies fitted at once and handed out together
+
+
+@dataclass(frozen=True, slots=True)
+class _Design:
+    """What every study of a simulation has in common."""
+
+    model: NormalReturnModel
+    n_events: int
+    dates: Dates
+    estimation: Window
+    event: Window
+    window: Window
+    min_obs: int
+    cells: tuple[tuple[float, float], ...]
+    tests: tuple[str, ...]
+
+
+def simulate(
+    panel: ReturnPanel | SyntheticPanel,
+    model: NormalReturnModel,
+    *,
+    n_events: int = 50,
+    n_studies: int = 1_000,
+    dates: Dates = "staggered",
+    drift: float | Sequence[float] = 0.0,
+    variance: float | Sequence[float] = 1.0,
+    window: WindowLike = (0, 0),
+    estimation_window: WindowLike = (-270, -21),
+    event_window: WindowLike = (-10, 10),
+    min_obs: int | None = None,
+    tests: Sequence[str] | None = None,
+    level: float = 0.05,
+    confidence: float = 0.95,
+    seed: Seed = None,
+    executor: Executor | None = None,
+    progress: bool | None = None,
+) -> SimulationResults:
+    """Size and power of tests in simulated studies on a panel of returns.
+
+    Every study draws securities without replacement, and dates on which they have complete windows: one for each, or
+    one for all. Every drift and every variance is tried on the same studies.
+
+    Parameters
+    ----------
+    panel : ReturnPanel or SyntheticPanel
+        Your returns; or a pattern, of which every study draws a panel of its own with as many securities as events.
+    model : NormalReturnModel
+        Such as ``MarketModel("SPY")``. Its benchmarks are never drawn.
+    n_events, n_studies : int
+        Security-events in a study, and studies.
+    dates : {"staggered", "shared"}
+        A random date for each event, or one for all of a study.
+    drift : float or sequence of float
+        Added to the CAR of every event (decimal), spread evenly over the sessions of ``window``. Zero shows the size of
+        the tests, other numbers their power.
+    variance : float or sequence of float
+        Factor of the abnormal return's variance over ``window``: each abnormal return is multiplied by its root. Shape
+        and correlation stay, and so does the mean. 2 is the event-induced variance of Brown and Warner (1985).
+    window : pair of int, Window or str
+        Sessions of the CAR that is tested.
+    estimation_window, event_window : pair of int, Window or str
+        As in :class:`eventstudy.EventStudy`.
+    min_obs : int, optional
+        Fewest returns in the estimation window of an event; all of it by default. The event window is always complete.
+    tests : sequence of str, optional
+        Names of tests; all by default.
+    level : float
+        Nominal level.
+    confidence : float
+        Of the intervals and bands of the rates.
+    seed : int, Generator or None
+        Source of the draws. Every study has a stream of its own, made before any is run: neither executor nor progress
+        changes a number.
+    executor : Executor, optional
+        Where chunks of studies are run, such as a ``ProcessPoolExecutor``; this process by default.
+    progress : bool, optional
+        Whether a bar is drawn; by default at a terminal.
+
+    Returns
+    -------
+    SimulationResults
+
+    Raises
+    ------
+    InputError
+        On a wrong option.
+    InsufficientDataError
+        If fewer securities than events have complete windows.
+
+    Notes
+    -----
+    The model sees the estimation window alone, so adding to returns of the event window adds as much to abnormal
+    returns: drift and variance are put in after the fit, and the numbers are those of a panel altered beforehand.
+
+    Studies on one panel are independent given the panel. Its own history decides how close to the nominal level a
+    correct test comes: with dates shared, a panel has no more independent outcomes than sessions. For a calibrated null
+    use a :class:`SyntheticPanel`, perhaps :meth:`SyntheticPanel.like` yours.
+
+    References
+    ----------
+    Brown, S. J. and Warner, J. B. (1985). Using daily stock returns: the case of event studies. *Journal of Financial
+    Economics* 14, 3–31.
+
+    Examples
+    --------
+    >>> import eventstudy as es
+    >>> found = simulate(SyntheticPanel(n_sessions=400), es.MarketModel("MARKET"), n_events=20, n_studies=40,
+    ...                  drift=[0.0, 0.02], tests=["bmp_t", "csect_t"], seed=1)
+    >>> found.rejection.query("test == 'bmp_t'")["rejection"].tolist()[1]
+    0.975
+    """
+    design = _checked(model, n_events, dates, drift, variance, window, estimation_window, event_window, min_obs, tests)
+    level, confidence = check_share("level", level), check_share("confidence", confidence)
+    streams = generator(seed).spawn(as_many("n_studies", n_studies, 1))
+    pool: _Pool | None = None
+    if isinstance(panel, ReturnPanel):
+        pool = _Pool.of(panel, design)
+    elif isinstance(panel, SyntheticPanel):
+        panel = panel.sized(design.n_events)
+        pool = _Pool.of(panel.draw(0), design)  # refuses windows that do not fit before any study is run
+    else:
+        raise InputError(
+            f"panel must be a ReturnPanel or a SyntheticPanel, not {type(panel).__name__}.",
+            remedy="Use ReturnPanel.from_prices(prices) or ReturnPanel.from_frame(returns).",
+        )
+    found = list(_run_all(panel, pool, design, streams, executor, progress))
+    statistic, p_value, df = (np.concatenate([part.values[k] for part in found]) for k in range(3))
+    reasons: dict[str, str] = {}
+    for part in found:
+        reasons = part.reasons | reasons
+    return SimulationResults(
+        tests=design.tests,
+        drift=np.array([cell[0] for cell in design.cells]),
+        variance=np.array([cell[1] for cell in design.cells]),
+        statistic=statistic,
+        p_value=p_value,
+        df=df,
+        reasons={name: reasons[name] for name in design.tests if name in reasons},
+        level=level,
+        confidence=confidence,
+        n_events=design.n_events,
+        dates=dates,
+        n_dropped=sum(part.n_dropped for part in found),
+        n_securities=len(pool.rows),
+        design={
+            "Returns": repr(panel),
+            "Model": repr(model),
+            "Windows": f"CAR {design.window}, estimation {design.estimation}, event {design.event}",
+            "Seed": "–" if seed is None or isinstance(seed, np.random.Generator) else str(seed),
+        },
+    )
+
+
+def _checked(
+    model: NormalReturnModel,
+    n_events: int,
+    dates: Dates,
+    drift: float | Sequence[float],
+    variance: float | Sequence[float],
+    window: WindowLike,
+    estimation_window: WindowLike,
+    event_window: WindowLike,
+    min_obs: int | None,
+    tests: Sequence[str] | None,
+) -> _Design:
+    if isinstance(model, type) or not isinstance(model, NormalReturnModel):
+        raise InputError(f"{model!r} is not a model of normal returns.", remedy='Give an instance: MarketModel("SPY").')
+    if dates not in get_args(Dates):
+        raise InputError(f"dates={dates!r} is not an option.", remedy=f"Use one of {get_args(Dates)}.")
+    estimation, event, inner = (Window.of(given) for given in (estimation_window, event_window, window))
+    least = len(estimation) if min_obs is None else as_many("min_obs", min_obs, 1)
+    check_windows(estimation, event, least)
+    event.columns(inner)  # refuses one outside the event window
+    drifts, variances = _numbers("drift", drift), _numbers("variance", variance)
+    if min(variances) <= 0.0:
+        raise InputError(f"variance={min(variances):g} is not positive.", remedy="Such as variance=2.")
+    names = tuple(TESTS) if tests is None else tuple(dict.fromkeys([tests] if isinstance(tests, str) else tests))
+    for name in names:
+        if name not in TESTS:
+            near = get_close_matches(str(name), list(TESTS), n=3)
+            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            raise InputError(f"There is no test {name!r}.{hint}", remedy=f"Use some of {', '.join(TESTS)}.")
+    if not names:
+        raise InputError("tests= is empty.", remedy="Leave it out for all tests.")
+    cells = tuple((d, v) for v in variances for d in drifts)
+    return _Design(model, as_many("n_events", n_events, 1), dates, estimation, event, inner, least, cells, names)
+
+
+def _numbers(name: str, value: float | Sequence[float]) -> list[float]:
+    """Distinct finite numbers in the order given."""
+    try:
+        numbers = np.atleast_1d(np.asarray(value, dtype=np.float64))
+    except (TypeError, ValueError):
+        numbers = np.array([np.nan])
+    if numbers.ndim != 1 or not len(numbers) or not np.isfinite(numbers).all():
+        raise InputError(
+            f"{name}={value!r} is no finite number, nor some of them.", remedy=f"Such as {name}=[1.0, 2.0]."
+        )
+    return list(dict.fromkeys((numbers + 0.0).tolist()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    """Events that can be drawn: securities, and the dates around which each has complete windows.
+
+    Parameters
+    ----------
+    rows : ndarray of int64, shape (n,)
+        Rows of the panel with at least one date.
+    first : int
+        Column of the panel of the first date.
+    complete : ndarray of bool, shape (n, n_dates)
+        Whether the windows are complete.
+    on_date : ndarray of int64, shape (n_dates,)
+        Securities with complete windows.
+    """
+
+    rows: IntArray
+    first: int
+    complete: BoolArray
+    on_date: IntArray
+
+    @classmethod
+    def of(cls, panel: ReturnPanel, design: _Design) -> _Pool:
+        benchmarks = [panel.row(name) for name in design.model.benchmarks]
+        there = ~np.isnan(panel.values)
+        there &= there[benchmarks].all(axis=0)
+        first = max(0, -design.estimation.start, -design.event.start)
+        last = panel.n_sessions - 1 - max(0, design.event.end)
+        running = np.zeros((panel.n_securities, panel.n_sessions + 1), np.int32)
+        np.cumsum(there, axis=1, out=running[:, 1:])
+
+        def count(window: Window) -> Any:
+            low, high = first + window.start, last + window.end + 1
+            return running[:, low + len(window) : high + 1] - running[:, low : high + 1 - len(window)]
+
+        if last >= first:
+            complete = (count(design.estimation) >= design.min_obs) & (count(design.event) == len(design.event))
+        else:
+            complete = np.zeros((panel.n_securities, 0), dtype=bool)
+        complete[benchmarks] = False
+        rows = np.flatnonzero(complete.any(axis=1))
+        pool = cls(rows, first, complete[rows], complete.sum(0))
+        enough = len(rows) if design.dates == "staggered" else int(pool.on_date.max(initial=0))
+        if enough < design.n_events:
+            on = "" if design.dates == "staggered" else " on one date"
+            raise InsufficientDataError(
+                f"{enough} securities have complete windows {design.estimation} and {design.event}{on}, fewer than the "
+                f"{design.n_events} events of a study; the panel has {panel.n_securities} securities with the "
+                f"benchmarks, and {panel.n_sessions} sessions.",
+                remedy="Lower n_events=, shorten estimation_window=, give min_obs= to allow for gaps, or load more.",
+                available=enough,
+            )
+        return pool
+
+    def draw(self, rng: np.random.Generator, design: _Design) -> tuple[IntArray, IntArray]:
+        """Rows and event columns of one study."""
+        n = design.n_events
+        if design.dates == "shared":
+            date = rng.choice(np.flatnonzero(self.on_date >= n))
+            chosen = rng.choice(np.flatnonzero(self.complete[:, date]), n, replace=False)
+            return self.rows[chosen], np.full(n, self.first + date)
+        chosen = rng.choice(len(self.rows), n, replace=False)
+        complete = self.complete[chosen]
+        nth = np.floor(rng.random(n) * complete.sum(1)).astype(np.int64)
+        date = (complete.cumsum(1) <= nth[:, None]).sum(1)
+        return self.rows[chosen], self.first + date
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Outcomes of some studies: statistic, p-value and df, shape (3, S, C, K)."""
+
+    values: FloatArray
+    n_dropped: int
+    reasons: dict[str, str]
+
+
+def _run_all(
+    panel: ReturnPanel | SyntheticPanel,
+    pool: _Pool,
+    design: _Design,
+    streams: list[np.random.Generator],
+    executor: Executor | None,
+    progress: bool | None,
+) -> Iterator[_Part]:
+    """Outcomes of chunks of studies, in order."""
+    parts = [streams[part] for part in chunks(len(streams), _CHUNK)]
+    if executor is None:
+        work: Iterator[_Part] = (_run(panel, pool, design, part) for part in parts)
+        yield from track(work, len(parts), progress, "simulate")
+        return
+    with _handed_over(panel, executor) if isinstance(panel, ReturnPanel) else nullcontext(panel) as shared:
+        futures = [executor.submit(_run, shared, pool, design, part) for part in parts]
+        try:
+            yield from track((future.result() for future in futures), len(parts), progress, "simulate")
+        finally:
+            for future in futures:
+                future.cancel()
+
+
+def _run(
+    panel: ReturnPanel | SyntheticPanel, pool: _Pool, design: _Design, streams: list[np.random.Generator]
+) -> _Part:
+    """Outcomes of some studies; on one panel they are fitted together."""
+    values = np.full((3, len(streams), len(design.cells), len(design.tests)), np.nan)
+    reasons: dict[str, str] = {}
+    n_dropped = 0
+    for study, fit in enumerate(_fits(panel, pool, design, streams)):
+        good = fit.status == kernels.OK
+        n_dropped += int((~good).sum())
+        if not good.any():
+            reasons |= {name: "no event of the study could be fitted" for name in design.tests if name not in reasons}
+            continue
+        used = fit if good.all() else fit.take(np.flatnonzero(good))
+        for cell, (drift, variance) in enumerate(design.cells):
+            for at, result in enumerate(_outcomes(_altered(used, design.window, drift, variance), design)):
+                values[:, study, cell, at] = result.statistic, result.p_value, result.df
+                if result.reason:
+                    reasons.setdefault(result.name, result.reason)
+    return _Part(values, n_dropped, reasons)
+
+
+def _fits(
+    panel: ReturnPanel | SyntheticPanel, pool: _Pool, design: _Design, streams: list[np.random.Generator]
+) -> Iterator[ModelFit]:
+    n, model = design.n_events, design.model
+    if isinstance(panel, SyntheticPanel):
+        for rng in streams:
+            drawn = panel.draw(rng)
+            index = EventIndex(*pool.draw(rng, design), design.estimation, design.event)
+            yield model.fit(drawn, index, design.min_obs)
+        return
+    row, position = (np.concatenate(each) for each in zip(*(pool.draw(rng, design) for rng in streams), strict=True))
+    fit = model.fit(panel, EventIndex(row, position, design.estimation, design.event), design.min_obs)
+    for study in range(len(streams)):
+        yield fit.take(np.arange(study * n, (study + 1) * n))
+
+
+def _outcomes(fit: ModelFit, design: _Design) -> list[TestResult]:
+    sample = Battery(fit, None, False).sample(design.window)
+    return [TESTS[name](sample) for name in design.tests]
+
+
+def _altered(fit: ModelFit, window: Window, drift: float, variance: float) -> ModelFit:
+    """The fit as it would be had the returns of the window been other ones."""
+    if drift == 0.0 and variance == 1.0:
+        return fit
+    ar = fit.ar.copy()
+    inside = fit.index.event.columns(window)
+    ar[:, inside] = np.sqrt(variance) * ar[:, inside] + drift / len(window)
+    return _AlteredFit(fit, ar)
+
+
+@dataclass(frozen=True, slots=True)
+class _AlteredFit:
+    """A fit with other abnormal returns in its event window; all else is the fit's own."""
+
+    fit: ModelFit
+    ar: FloatArray
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # pickling asks before there is a fit
+            raise AttributeError(name)
+        return getattr(self.fit, name)
+
+    def window_sums(self, window: Window, *, skip_missing: bool = False) -> WindowSums:
+        """CAR of the altered returns, with the fit's own variance."""
+        sums = self.fit.window_sums(window, skip_missing=skip_missing)
+        car = np.nansum(self.ar[:, self.fit.index.event.columns(window)], axis=1)
+        return replace(sums, car=np.where(np.isnan(sums.car), np.nan, car))
+
+    def take(self, which: Any) -> _AlteredFit:
+        """Some of the events."""
+        return _AlteredFit(self.fit.take(which), self.ar[which])

@@ -1,0 +1,92 @@
+"""Resampling tests as results show them; the methods themselves are proven in ``tests/unit/inference``."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import eventstudy as es
+from eventstudy.inference.resampled import RESAMPLED
+
+
+@pytest.fixture(scope="module")
+def shared(synthetic, study_of, events_at) -> es.EventStudyResults:
+    frame = synthetic(12, 260, seed=71)
+    return study_of(frame, events_at(frame, {f"S{i:02d}": 200 for i in range(12)}), es.MeanAdjusted())
+
+
+@pytest.fixture(scope="module")
+def staggered(synthetic, study_of, events_at) -> es.EventStudyResults:
+    frame = synthetic(12, 400, seed=72)
+    return study_of(frame, events_at(frame, {f"S{i:02d}": 200 + 12 * i for i in range(12)}))
+
+
+def test_rows_stand_beside_the_battery(shared, staggered) -> None:
+    plain = staggered.tests(-1, 1, resampling=False)
+    full = staggered.tests(-1, 1)
+    assert [name for name in full.index if name not in plain.index] == list(RESAMPLED)
+    pd.testing.assert_frame_equal(full.loc[plain.index], plain)
+    assert full.loc[list(RESAMPLED), "p_value"].between(0, 1).sum() == 2  # twelve events are too few for the BHAR test
+    assert "17" in full.loc["bhar_skew_boot", "reason"]
+    valid = shared.tests(0, 0)["valid_under_clustering"]
+    assert valid.tolist() == sorted(valid, reverse=True)
+    assert np.isnan(shared.tests(0, 0).loc["wild_bootstrap_p", "p_value"])
+    assert "one date" in shared.tests(0, 0).loc["wild_bootstrap_p", "reason"]
+
+
+def test_the_placebo_of_a_day_by_hand(shared) -> None:
+    """Constant-mean model, no gaps: the rank of the day's mean AR among the estimation window's mean residuals."""
+    panel, index = shared.study.returns, shared.fit.index
+    window = panel.values[index.security][:, index.position[0] - 130 : index.position[0] - 10]
+    residual = window - window.mean(axis=1, keepdims=True)
+    # in sample a residual varies by 1 − 1/M, a forecast error by 1 + 1/M
+    placebo = np.abs(residual.mean(axis=0)) / np.sqrt(1 - 1 / 120)
+    observed = abs(shared.caar(0, 0)["caar"].iloc[0]) / np.sqrt(1 + 1 / 120)
+    expected = (1 + (placebo >= observed).sum()) / 121
+    assert shared.placebo(0, 0, statistic="mean_car").p_value == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_statistic_of_the_placebo_is_bmp(staggered) -> None:
+    table = staggered.tests(-1, 1)
+    assert table.loc["placebo_p", "statistic"] == pytest.approx(table.loc["bmp_t", "statistic"], rel=1e-12)
+    assert table.loc["wild_bootstrap_p", "statistic"] == pytest.approx(table.loc["csect_t", "statistic"], rel=1e-12)
+
+
+def test_seeds(staggered) -> None:
+    first, again = staggered.tests(-1, 1), staggered.tests(-1, 1)
+    pd.testing.assert_frame_equal(first, again, check_exact=True)
+    other = staggered.tests(-1, 1, seed=5)
+    assert other.loc["placebo_p", "p_value"] == first.loc["placebo_p", "p_value"]  # nothing is drawn
+    many = staggered.tests(-1, 1, draws=9_999).loc["wild_bootstrap_p", "p_value"]
+    assert many == pytest.approx(first.loc["wild_bootstrap_p", "p_value"], abs=0.06)
+
+
+def test_adjusted_p_values_of_single_events(staggered) -> None:
+    car = staggered.car(0, 0, adjusted=True, placebo=True)
+    assert (car["p_holm"] >= car["p_value"]).all()
+    np.testing.assert_allclose(car["p_bh"], stats.false_discovery_control(car["p_value"]), rtol=1e-12)
+    smallest = car["p_value"].idxmin()
+    assert car.loc[smallest, "p_holm"] == pytest.approx(min(1.0, 12 * car.loc[smallest, "p_value"]))
+    assert (car["p_romano_wolf"] >= car["p_placebo"] - 1e-12).all()
+
+
+def test_the_block_bootstrap_is_near_the_portfolio_interval(shared) -> None:
+    found = shared.block_bootstrap(0, 1, seed=3)
+    caar = shared.caar(0, 1).iloc[0]
+    assert found.statistic == pytest.approx(caar["caar"])
+    assert found.std_error == pytest.approx(caar["std_error"], rel=0.15)
+
+
+def test_the_cross_section_reads_the_cars(staggered) -> None:
+    size = pd.Series(np.arange(12.0), index=pd.Index(staggered.car(0, 0)["ticker"], name="ticker"), name="size")
+    frame = staggered.cross_section(size, 0, 0, cov="nonrobust").to_frame()
+    line = stats.linregress(size.to_numpy(), staggered.car(0, 0)["car"])
+    assert frame.loc["size", "coef"] == pytest.approx(line.slope)
+    assert frame.loc["size", "std_error"] == pytest.approx(line.stderr)
+    assert frame.loc["size", "p_value"] == pytest.approx(line.pvalue)
+    for cov in ("HC3", "cluster", "kp"):
+        assert staggered.cross_section(size, 0, 0, cov=cov).to_frame().loc["size", "coef"] == pytest.approx(line.slope)
+    with pytest.raises(es.InputError, match="S11"):
+        staggered.cross_section(size.iloc[:-1], 0, 0)
