@@ -623,8 +623,7 @@ def power(
 ) -> None:
     """Simulate studies on your own returns and print how often each test rejects."""
     from eventstudy import ReturnPanel, load_prices
-    from eventstudy.inference import TESTS
-    from eventstudy.simulate import simulate
+    from eventstudy.simulate import known_tests, simulate
 
     windows = _Windows(estimation, window, [car], min_obs)
     benchmarks = [name.strip() for name in benchmark or []]
@@ -632,8 +631,8 @@ def power(
     if not 0.0 < level < 1.0:
         _misused(f"{level:g} is not between 0 and 1. Such as 0.05.", "--level")
     for name in test or []:
-        if name not in TESTS:
-            _misused(f"There is no test {name!r}. Use some of {', '.join(TESTS)}.", "--test")
+        if name not in known_tests():
+            _misused(f"There is no test {name!r}. Use some of {', '.join(known_tests())}.", "--test")
     for value in variance or []:
         if not 0.0 < value < math.inf:
             _misused(f"{value:g} is not positive. Such as 2.", "--variance")

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
-import platform
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,7 +14,8 @@ import pandas as pd
 from eventstudy import _render
 from eventstudy._typing import BoolArray, FloatArray, IntArray
 from eventstudy.abnormal import Cumulated, buy_and_hold, check_confidence, confidence_bounds, t_p_value, weighted_mean
-from eventstudy.errors import DataSourceError, InputError
+from eventstudy.errors import InputError
+from eventstudy.export import manifest, tables, write
 from eventstudy.inference import (
     Battery,
     EstimationSummary,
@@ -628,6 +624,8 @@ class EventStudyResults:
         Summary
             ``print`` it; notebooks show it as a table.
         """
+        if len(windows) == 2 and all(isinstance(end, int | np.integer) for end in windows):
+            windows = (Window(*cast(tuple[int, int], windows)),)  # as everywhere else, two numbers are one window
         chosen = [self._window(window, None) for window in windows] if windows else self._default_windows()
         study, index = self.study, self.fit.index
         sessions = study.returns.sessions[np.unique(index.position)]
@@ -673,34 +671,15 @@ class EventStudyResults:
         windows : sequence of windows, optional
             Windows for ``car``, ``bhar``, ``caar`` and ``tests``; those of :meth:`summary` by default.
         """
-        chosen = self._default_windows() if windows is None else [self._window(window, None) for window in windows]
+        return tables(self, self._chosen(windows))
 
-        def stacked(method: Callable[[Window], pd.DataFrame]) -> pd.DataFrame:
-            parts = []
-            for window in chosen:
-                frame = method(window)
-                frame = frame.reset_index() if frame.index.name else frame
-                frame.insert(0, "window", f"{window.start}:{window.end}")
-                parts.append(frame)
-            return pd.concat(parts, ignore_index=True)
-
-        tables = {
-            "events": self.events,
-            "parameters": self.parameters,
-            "abnormal_returns": self.abnormal_returns.reset_index(),
-            "sar": self.sar.reset_index(),
-            "car": stacked(self.car),
-            "bhar": stacked(self.bhar),
-            "aar": self.aar().reset_index(),
-            "caar": pd.DataFrame([self._caar(window, self.study.confidence) for window in chosen]),
-            "tests": stacked(self.tests),
-            "dropped": self.dropped,
-        }
-        if self.groups:
-            tables["group_caar"] = stacked(self.group_caar)
-        for table in tables.values():
-            table.columns = table.columns.map(str)
-        return tables
+    def _chosen(self, windows: Sequence[WindowLike] | None) -> list[Window]:
+        if windows is None:
+            return self._default_windows()
+        chosen = [self._window(window, None) for window in windows]
+        if not chosen:
+            raise InputError("windows is empty.", remedy="Name at least one, such as [(0, 0)].")
+        return chosen
 
     def to_csv(self, directory: str | Path, *, windows: Sequence[WindowLike] | None = None) -> Path:
         """Write every table as CSV and the manifest as JSON into one directory, made if need be.
@@ -710,84 +689,21 @@ class EventStudyResults:
         DataSourceError
             If the directory cannot be written.
         """
-        return self._write(directory, windows, "csv")
+        return write(self, directory, self._chosen(windows), "csv")
 
     def to_parquet(self, directory: str | Path, *, windows: Sequence[WindowLike] | None = None) -> Path:
         """Write every table as Parquet and the manifest as JSON into one directory, made if need be.
+
+        Tables with a row for each event are written in pieces; columns of objects become text.
 
         Raises
         ------
         DataSourceError
             If the directory cannot be written.
         """
-        return self._write(directory, windows, "parquet")
-
-    def _write(self, directory: str | Path, windows: Sequence[WindowLike] | None, suffix: str) -> Path:
-        out = Path(directory)
-        tables = self.frames(windows)
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-            for name, table in tables.items():
-                if suffix == "csv":
-                    table.to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
-                else:
-                    _one_type(table).to_parquet(out / f"{name}.parquet", index=False)
-            (out / "manifest.json").write_text(json.dumps(self.manifest, indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise DataSourceError(
-                f"Cannot write the results to {out}: {error}.", remedy="Choose a directory that can be written."
-            ) from error
-        return out
+        return write(self, directory, self._chosen(windows), "parquet")
 
     @functools.cached_property
     def manifest(self) -> dict[str, Any]:
         """What it takes to reproduce the run: checksum of the data, configuration, versions, time."""
-        study, panel = self.study, self.study.returns
-        return {
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "data": {
-                "sha256": panel.fingerprint(),
-                "securities": panel.n_securities,
-                "sessions": panel.n_sessions,
-                "first": f"{panel.sessions[0]:%Y-%m-%d}",
-                "last": f"{panel.sessions[-1]:%Y-%m-%d}",
-                "kind": panel.kind,
-            },
-            "events": {
-                "sha256": hashlib.sha256(study.events.to_frame().to_csv(index=False).encode()).hexdigest(),
-                "given": len(study.events),
-                "used": len(self),
-                "dropped": len(self.dropped),
-            },
-            "configuration": {
-                "model": repr(study.model),
-                "estimation_window": [self.fit.index.estimation.start, self.fit.index.estimation.end],
-                "event_window": [self.fit.index.event.start, self.fit.index.event.end],
-                "min_obs": study._min_obs,
-                "calendar": study.calendar,
-                "missing": study.missing,
-                "on_error": study.on_error,
-                "confidence": study.confidence,
-            },
-            "versions": {
-                "python": platform.python_version(),
-                **{name: _version(name) for name in ("abnormal-returns", "numpy", "pandas", "scipy", "numba")},
-            },
-        }
-
-
-def _one_type(table: pd.DataFrame) -> pd.DataFrame:
-    """Table whose mixed columns, which Parquet cannot hold, are text."""
-    mixed = [
-        name
-        for name in table.columns
-        if table[name].dtype == object and len({type(value) for value in table[name].dropna()}) > 1
-    ]
-    return table.assign(**{name: table[name].map(str, na_action="ignore") for name in mixed})
-
-
-def _version(distribution: str) -> str | None:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None
+        return manifest(self)

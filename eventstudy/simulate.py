@@ -9,45 +9,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import Any, Literal, TypeAlias, get_args
+from typing import get_args
 
 import numpy as np
 
-from eventstudy import kernels
-from eventstudy._typing import BoolArray, FloatArray, IntArray
-from eventstudy.errors import InputError, InsufficientDataError
-from eventstudy.inference import TESTS, Battery, TestResult
+from eventstudy._studies import Dates, Design, Outcomes, Pool, run
+from eventstudy.errors import InputError
+from eventstudy.inference import TESTS
+from eventstudy.inference.base import ORDER
+from eventstudy.inference.resampled import RESAMPLED
 from eventstudy.inference.resampling import Seed, as_many, generator, track
-from eventstudy.kernels import WindowSums, chunks
-from eventstudy.models.base import ModelFit, NormalReturnModel
+from eventstudy.kernels import chunks
+from eventstudy.models.base import NormalReturnModel
 from eventstudy.panel import ReturnPanel
 from eventstudy.parallel import _handed_over
 from eventstudy.rejection import SimulationResults, check_share
 from eventstudy.synthetic import SyntheticPanel
-from eventstudy.windows import EventIndex, Window, WindowLike, check_windows
+from eventstudy.windows import Window, WindowLike, check_windows
 
-__all__ = ["Dates", "SimulationResults", "SyntheticPanel", "simulate"]
-
-Dates: TypeAlias = Literal["staggered", "shared"]
+__all__ = ["Dates", "SimulationResults", "SyntheticPanel", "known_tests", "simulate"]
 
 _CHUNK = 50  # studies fitted at once and handed out together
-
-
-@dataclass(frozen=True, slots=True)
-class _Design:
-    """What every study of a simulation has in common."""
-
-    model: NormalReturnModel
-    n_events: int
-    dates: Dates
-    estimation: Window
-    event: Window
-    window: Window
-    min_obs: int
-    cells: tuple[tuple[float, float], ...]
-    tests: tuple[str, ...]
 
 
 def simulate(
@@ -64,6 +47,7 @@ def simulate(
     event_window: WindowLike = (-10, 10),
     min_obs: int | None = None,
     tests: Sequence[str] | None = None,
+    draws: int = 999,
     level: float = 0.05,
     confidence: float = 0.95,
     seed: Seed = None,
@@ -99,6 +83,8 @@ def simulate(
         Fewest returns in the estimation window of an event; all of it by default. The event window is always complete.
     tests : sequence of str, optional
         Names of tests; all by default.
+    draws : int
+        Draws of the bootstrap tests, as in ``results.tests``.
     level : float
         Nominal level.
     confidence : float
@@ -144,15 +130,17 @@ def simulate(
     >>> found.rejection.query("test == 'bmp_t'")["rejection"].tolist()[1]
     0.975
     """
-    design = _checked(model, n_events, dates, drift, variance, window, estimation_window, event_window, min_obs, tests)
+    design = _checked(
+        model, n_events, dates, drift, variance, window, estimation_window, event_window, min_obs, tests, draws
+    )
     level, confidence = check_share("level", level), check_share("confidence", confidence)
     streams = generator(seed).spawn(as_many("n_studies", n_studies, 1))
-    pool: _Pool | None = None
+    pool: Pool | None = None
     if isinstance(panel, ReturnPanel):
-        pool = _Pool.of(panel, design)
+        pool = Pool.of(panel, design)
     elif isinstance(panel, SyntheticPanel):
         panel = panel.sized(design.n_events)
-        pool = _Pool.of(panel.draw(0), design)  # refuses windows that do not fit before any study is run
+        pool = Pool.of(panel.draw(0), design)  # refuses windows that do not fit before any study is run
     else:
         raise InputError(
             f"panel must be a ReturnPanel or a SyntheticPanel, not {type(panel).__name__}.",
@@ -197,7 +185,8 @@ def _checked(
     event_window: WindowLike,
     min_obs: int | None,
     tests: Sequence[str] | None,
-) -> _Design:
+    draws: int,
+) -> Design:
     if isinstance(model, type) or not isinstance(model, NormalReturnModel):
         raise InputError(f"{model!r} is not a model of normal returns.", remedy='Give an instance: MarketModel("SPY").')
     if dates not in get_args(Dates):
@@ -209,16 +198,28 @@ def _checked(
     drifts, variances = _numbers("drift", drift), _numbers("variance", variance)
     if min(variances) <= 0.0:
         raise InputError(f"variance={min(variances):g} is not positive.", remedy="Such as variance=2.")
-    names = tuple(TESTS) if tests is None else tuple(dict.fromkeys([tests] if isinstance(tests, str) else tests))
+    names = known_tests() if tests is None else tuple(dict.fromkeys([tests] if isinstance(tests, str) else tests))
+    _check_names(names)
+    cells = tuple((d, v) for v in variances for d in drifts)
+    n_events, draws = as_many("n_events", n_events, 1), as_many("draws", draws, 1)
+    return Design(model, n_events, dates, estimation, event, inner, least, cells, names, draws)
+
+
+def known_tests() -> tuple[str, ...]:
+    """Names of all tests that can be simulated, in the order of tables."""
+    place = {name: at for at, name in enumerate(ORDER)}
+    return tuple(sorted([*TESTS, *RESAMPLED], key=lambda name: place.get(name, len(ORDER))))
+
+
+def _check_names(names: tuple[str, ...]) -> None:
+    known = known_tests()
     for name in names:
-        if name not in TESTS:
-            near = get_close_matches(str(name), list(TESTS), n=3)
+        if name not in known:
+            near = get_close_matches(str(name), known, n=3)
             hint = f" Did you mean {' or '.join(near)}?" if near else ""
-            raise InputError(f"There is no test {name!r}.{hint}", remedy=f"Use some of {', '.join(TESTS)}.")
+            raise InputError(f"There is no test {name!r}.{hint}", remedy=f"Use some of {', '.join(known)}.")
     if not names:
         raise InputError("tests= is empty.", remedy="Leave it out for all tests.")
-    cells = tuple((d, v) for v in variances for d in drifts)
-    return _Design(model, as_many("n_events", n_events, 1), dates, estimation, event, inner, least, cells, names)
 
 
 def _numbers(name: str, value: float | Sequence[float]) -> list[float]:
@@ -234,177 +235,24 @@ def _numbers(name: str, value: float | Sequence[float]) -> list[float]:
     return list(dict.fromkeys((numbers + 0.0).tolist()))
 
 
-@dataclass(frozen=True, slots=True)
-class _Pool:
-    """Events that can be drawn: securities, and the dates around which each has complete windows.
-
-    Parameters
-    ----------
-    rows : ndarray of int64, shape (n,)
-        Rows of the panel with at least one date.
-    first : int
-        Column of the panel of the first date.
-    complete : ndarray of bool, shape (n, n_dates)
-        Whether the windows are complete.
-    on_date : ndarray of int64, shape (n_dates,)
-        Securities with complete windows.
-    """
-
-    rows: IntArray
-    first: int
-    complete: BoolArray
-    on_date: IntArray
-
-    @classmethod
-    def of(cls, panel: ReturnPanel, design: _Design) -> _Pool:
-        benchmarks = [panel.row(name) for name in design.model.benchmarks]
-        there = ~np.isnan(panel.values)
-        there &= there[benchmarks].all(axis=0)
-        first = max(0, -design.estimation.start, -design.event.start)
-        last = panel.n_sessions - 1 - max(0, design.event.end)
-        running = np.zeros((panel.n_securities, panel.n_sessions + 1), np.int32)
-        np.cumsum(there, axis=1, out=running[:, 1:])
-
-        def count(window: Window) -> Any:
-            low, high = first + window.start, last + window.end + 1
-            return running[:, low + len(window) : high + 1] - running[:, low : high + 1 - len(window)]
-
-        if last >= first:
-            complete = (count(design.estimation) >= design.min_obs) & (count(design.event) == len(design.event))
-        else:
-            complete = np.zeros((panel.n_securities, 0), dtype=bool)
-        complete[benchmarks] = False
-        rows = np.flatnonzero(complete.any(axis=1))
-        pool = cls(rows, first, complete[rows], complete.sum(0))
-        enough = len(rows) if design.dates == "staggered" else int(pool.on_date.max(initial=0))
-        if enough < design.n_events:
-            on = "" if design.dates == "staggered" else " on one date"
-            raise InsufficientDataError(
-                f"{enough} securities have complete windows {design.estimation} and {design.event}{on}, fewer than the "
-                f"{design.n_events} events of a study; the panel has {panel.n_securities} securities with the "
-                f"benchmarks, and {panel.n_sessions} sessions.",
-                remedy="Lower n_events=, shorten estimation_window=, give min_obs= to allow for gaps, or load more.",
-                available=enough,
-            )
-        return pool
-
-    def draw(self, rng: np.random.Generator, design: _Design) -> tuple[IntArray, IntArray]:
-        """Rows and event columns of one study."""
-        n = design.n_events
-        if design.dates == "shared":
-            date = rng.choice(np.flatnonzero(self.on_date >= n))
-            chosen = rng.choice(np.flatnonzero(self.complete[:, date]), n, replace=False)
-            return self.rows[chosen], np.full(n, self.first + date)
-        chosen = rng.choice(len(self.rows), n, replace=False)
-        complete = self.complete[chosen]
-        nth = np.floor(rng.random(n) * complete.sum(1)).astype(np.int64)
-        date = (complete.cumsum(1) <= nth[:, None]).sum(1)
-        return self.rows[chosen], self.first + date
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Outcomes of some studies: statistic, p-value and df, shape (3, S, C, K)."""
-
-    values: FloatArray
-    n_dropped: int
-    reasons: dict[str, str]
-
-
 def _run_all(
     panel: ReturnPanel | SyntheticPanel,
-    pool: _Pool,
-    design: _Design,
+    pool: Pool,
+    design: Design,
     streams: list[np.random.Generator],
     executor: Executor | None,
     progress: bool | None,
-) -> Iterator[_Part]:
+) -> Iterator[Outcomes]:
     """Outcomes of chunks of studies, in order."""
     parts = [streams[part] for part in chunks(len(streams), _CHUNK)]
     if executor is None:
-        work: Iterator[_Part] = (_run(panel, pool, design, part) for part in parts)
+        work: Iterator[Outcomes] = (run(panel, pool, design, part) for part in parts)
         yield from track(work, len(parts), progress, "simulate")
         return
     with _handed_over(panel, executor) if isinstance(panel, ReturnPanel) else nullcontext(panel) as shared:
-        futures = [executor.submit(_run, shared, pool, design, part) for part in parts]
+        futures = [executor.submit(run, shared, pool, design, part) for part in parts]
         try:
             yield from track((future.result() for future in futures), len(parts), progress, "simulate")
         finally:
             for future in futures:
                 future.cancel()
-
-
-def _run(
-    panel: ReturnPanel | SyntheticPanel, pool: _Pool, design: _Design, streams: list[np.random.Generator]
-) -> _Part:
-    """Outcomes of some studies; on one panel they are fitted together."""
-    values = np.full((3, len(streams), len(design.cells), len(design.tests)), np.nan)
-    reasons: dict[str, str] = {}
-    n_dropped = 0
-    for study, fit in enumerate(_fits(panel, pool, design, streams)):
-        good = fit.status == kernels.OK
-        n_dropped += int((~good).sum())
-        if not good.any():
-            reasons |= {name: "no event of the study could be fitted" for name in design.tests if name not in reasons}
-            continue
-        used = fit if good.all() else fit.take(np.flatnonzero(good))
-        for cell, (drift, variance) in enumerate(design.cells):
-            for at, result in enumerate(_outcomes(_altered(used, design.window, drift, variance), design)):
-                values[:, study, cell, at] = result.statistic, result.p_value, result.df
-                if result.reason:
-                    reasons.setdefault(result.name, result.reason)
-    return _Part(values, n_dropped, reasons)
-
-
-def _fits(
-    panel: ReturnPanel | SyntheticPanel, pool: _Pool, design: _Design, streams: list[np.random.Generator]
-) -> Iterator[ModelFit]:
-    n, model = design.n_events, design.model
-    if isinstance(panel, SyntheticPanel):
-        for rng in streams:
-            drawn = panel.draw(rng)
-            index = EventIndex(*pool.draw(rng, design), design.estimation, design.event)
-            yield model.fit(drawn, index, design.min_obs)
-        return
-    row, position = (np.concatenate(each) for each in zip(*(pool.draw(rng, design) for rng in streams), strict=True))
-    fit = model.fit(panel, EventIndex(row, position, design.estimation, design.event), design.min_obs)
-    for study in range(len(streams)):
-        yield fit.take(np.arange(study * n, (study + 1) * n))
-
-
-def _outcomes(fit: ModelFit, design: _Design) -> list[TestResult]:
-    sample = Battery(fit, None, False).sample(design.window)
-    return [TESTS[name](sample) for name in design.tests]
-
-
-def _altered(fit: ModelFit, window: Window, drift: float, variance: float) -> ModelFit:
-    """The fit as it would be had the returns of the window been other ones."""
-    if drift == 0.0 and variance == 1.0:
-        return fit
-    ar = fit.ar.copy()
-    inside = fit.index.event.columns(window)
-    ar[:, inside] = np.sqrt(variance) * ar[:, inside] + drift / len(window)
-    return _AlteredFit(fit, ar)
-
-
-@dataclass(frozen=True, slots=True)
-class _AlteredFit:
-    """A fit with other abnormal returns in its event window; all else is the fit's own."""
-
-    fit: ModelFit
-    ar: FloatArray
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # pickling asks before there is a fit
-            raise AttributeError(name)
-        return getattr(self.fit, name)
-
-    def window_sums(self, window: Window, *, skip_missing: bool = False) -> WindowSums:
-        """CAR of the altered returns, with the fit's own variance."""
-        sums = self.fit.window_sums(window, skip_missing=skip_missing)
-        car = np.nansum(self.ar[:, self.fit.index.event.columns(window)], axis=1)
-        return replace(sums, car=np.where(np.isnan(sums.car), np.nan, car))
-
-    def take(self, which: Any) -> _AlteredFit:
-        """Some of the events."""
-        return _AlteredFit(self.fit.take(which), self.ar[which])

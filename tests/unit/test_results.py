@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import eventstudy as es
+from eventstudy.export import write
 from eventstudy.inference import TESTS
 from eventstudy.inference.resampled import RESAMPLED
 
@@ -300,7 +301,8 @@ def test_manifest(res, frame, study_of):
     manifest = res.manifest
     assert manifest["data"]["sha256"] == es.ReturnPanel.from_frame(frame.copy()).fingerprint()
     assert manifest["data"] | {"sha256": ""} == {
-        "sha256": "", "securities": 8, "sessions": 260, "first": "2021-01-04", "last": "2021-12-31", "kind": "simple"
+        "sha256": "", "securities": 8, "sessions": 260, "first": "2021-01-04", "last": "2021-12-31", "kind": "simple",
+        "source": "",
     }  # fmt: skip
     assert manifest["events"].items() >= {"given": 7, "used": 6, "dropped": 1}.items()
     assert manifest["configuration"].items() >= {
@@ -326,3 +328,22 @@ def test_shown_in_one_line(res):
     text = repr(res)
     assert text.startswith("EventStudyResults(6 security-events, MarketModel(benchmark='MKT')")
     assert "1 dropped" in text
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_files_do_not_depend_on_the_pieces_they_are_written_in(res, tmp_path, suffix):
+    windows = [es.Window(0, 0), es.Window(-1, 1)]
+    whole = write(res, tmp_path / "whole", windows, suffix)
+    pieces = write(res, tmp_path / "pieces", windows, suffix, rows=4)
+    for path in sorted(whole.glob(f"*.{suffix}")):
+        if suffix == "csv":
+            assert path.read_bytes() == (pieces / path.name).read_bytes()
+        else:
+            pd.testing.assert_frame_equal(pd.read_parquet(path), pd.read_parquet(pieces / path.name), check_exact=True)
+
+
+def test_two_numbers_are_one_window_in_the_summary_too(res):
+    assert str(res.summary(0, 1)) == str(res.summary((0, 1)))
+    assert str(res.summary("0:1")) == str(res.summary((0, 1)))
+    with pytest.raises(es.InputError, match="windows is empty"):
+        res.frames([])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pickle
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -16,16 +17,18 @@ from typer.testing import CliRunner
 
 import eventstudy as es
 from eventstudy import cli
+from eventstudy._studies import Pool, _AlteredFit, altered, fits
 from eventstudy.inference import TESTS
 from eventstudy.inference.base import TestSpec as Spec
 from eventstudy.plots import save
 from eventstudy.rejection import binomial_band, clopper_pearson
-from eventstudy.simulate import SyntheticPanel, simulate
+from eventstudy.simulate import SyntheticPanel, known_tests, simulate
 
 module = importlib.import_module("eventstudy.simulate")  # the package may give the function this name
 
 MODEL = es.MarketModel("MKT")
 WINDOWS = {"estimation_window": (-70, -11), "event_window": (-3, 3)}
+UNSET = {"min_obs": None, "tests": None, "draws": 999}
 SMALL = {"n_events": 6, "n_studies": 12, "seed": 5, "progress": False, **WINDOWS}
 
 
@@ -35,14 +38,14 @@ def panel(synthetic):
 
 
 def drawn(panel, **options):
-    """Events of each study, by the streams that the seed gives: ``(tickers, positions)``."""
-    settings = {"drift": 0.0, "variance": 1.0, "window": (0, 0), "min_obs": None, "tests": None, "dates": "staggered"}
+    """Events of each study, by the streams that the seed gives: ``(tickers, positions, stream)``."""
+    settings = {"drift": 0.0, "variance": 1.0, "window": (0, 0), "dates": "staggered", **UNSET}
     settings |= {name: value for name, value in (SMALL | options).items() if name not in ("seed", "progress")}
     n_studies = settings.pop("n_studies")
-    design = module._checked(MODEL, **settings)
-    pool = module._Pool.of(panel, design)
+    design = module._checked(settings.pop("model", MODEL), **settings)
+    pool = Pool.of(panel, design)
     streams = np.random.default_rng((SMALL | options)["seed"]).spawn(n_studies)
-    return [(panel.tickers[row], position) for row, position in (pool.draw(rng, design) for rng in streams)]
+    return [(panel.tickers[row], at, rng) for row, at, rng in ((*pool.draw(rng, design), rng) for rng in streams)]
 
 
 # -- drawing -----------------------------------------------------------------------------------------------------------
@@ -56,7 +59,7 @@ def test_events_are_drawn_without_benchmark_and_with_complete_windows(synthetic,
     gaps = frame.isna().to_numpy()
     studies = drawn(es.ReturnPanel.from_frame(frame), dates=dates, n_studies=200)
     seen = set()
-    for tickers, position in studies:
+    for tickers, position, _ in studies:
         assert len(set(tickers)) == len(tickers) == 6
         assert "MKT" not in tickers
         assert len(set(position)) == 1 or dates == "staggered"
@@ -72,7 +75,7 @@ def test_events_are_drawn_without_benchmark_and_with_complete_windows(synthetic,
 
 
 def test_dates_are_uniform_over_those_with_complete_windows(panel):
-    position = np.concatenate([at for _, at in drawn(panel, n_studies=2_000)])
+    position = np.concatenate([at for _, at, _ in drawn(panel, n_studies=2_000)])
     count = np.bincount(position, minlength=197)[70:197]
     assert count.sum() == 12_000
     assert stats.chisquare(count).pvalue > 1e-4
@@ -97,9 +100,9 @@ def test_drift_and_variance_are_those_of_altered_returns(panel, quiet, dates, mo
     options = {"dates": dates, "window": window, "drift": drift, "variance": variance}
     found = simulate(panel, model, **SMALL, **options)
     settings = {"min_obs": 60, **WINDOWS}
-    events = drawn(panel, **options) if model is MODEL else None
+    events = drawn(panel, model=model, **options)
     for study in range(3):
-        tickers, position = _events(panel, model, study, options) if events is None else events[study]
+        tickers, position, rng = events[study]
         table = es.Events.from_frame(pd.DataFrame({"ticker": tickers, "date": panel.sessions[position]}))
         before = quiet(es.EventStudy(panel, table, model, **settings)).abnormal_returns
         frame = panel.to_frame()
@@ -109,19 +112,29 @@ def test_drift_and_variance_are_those_of_altered_returns(panel, quiet, dates, mo
                 extra = drift / len(window) + (np.sqrt(variance) - 1.0) * abnormal[tau]
                 frame.iloc[at + tau, frame.columns.get_loc(ticker)] += extra
         res = quiet(es.EventStudy(es.ReturnPanel.from_frame(frame), table, model, **settings))
-        expected = res.tests(window).loc[list(found.tests)]
+        seed = int(rng.integers(1 << 62))
+        expected = res.tests(window, seed=seed).loc[list(found.tests)]
         np.testing.assert_allclose(found.statistic[study, 0], expected["statistic"], rtol=1e-9)
         np.testing.assert_allclose(found.p_value[study, 0], expected["p_value"], rtol=1e-7, atol=1e-12)
         np.testing.assert_array_equal(found.df[study, 0], expected["df"])
 
 
-def _events(panel, model, study, options):
-    design = module._checked(
-        model, min_obs=None, tests=None, n_events=6, estimation_window=(-70, -11), event_window=(-3, 3), **options
-    )
-    rng = np.random.default_rng(5).spawn(study + 1)[study]
-    row, position = module._Pool.of(panel, design).draw(rng, design)
-    return panel.tickers[row], position
+@dataclass(frozen=True)
+class Own:
+    """A model of a user's own, whose fit is not the library's."""
+
+    name: str = "own"
+    benchmarks: tuple[str, ...] = ("MKT",)
+
+    def fit(self, panel, index, min_obs):
+        made = MODEL.fit(panel, index, min_obs)
+        return _AlteredFit(made, made.ar, made.index)
+
+
+def test_a_model_of_ones_own_is_altered_alike(panel):
+    options = {"drift": 0.02, "variance": 1.5, "window": (0, 1), "tests": ["bmp_t", "corrado_rank", "bhar_skew_boot"]}
+    own, ours = (simulate(panel, model, **SMALL, **options) for model in (Own(), MODEL))
+    np.testing.assert_allclose(own.statistic, ours.statistic, rtol=1e-12)
 
 
 def test_one_set_of_studies_for_all_cells(panel):
@@ -136,14 +149,13 @@ def test_one_set_of_studies_for_all_cells(panel):
 
 
 def test_altered_fit_forwards_and_takes(panel):
-    design = module._checked(MODEL, 6, "staggered", 0.1, 1.0, (0, 0), (-70, -11), (-3, 3), None, None)
-    fit = next(module._fits(panel, module._Pool.of(panel, design), design, np.random.default_rng(1).spawn(1)))
-    altered = module._altered(fit, es.Window(0, 0), 0.1, 1.0)
-    part = altered.take(np.array([1, 3]))
+    design = module._checked(MODEL, 6, "staggered", 0.1, 1.0, (0, 0), (-70, -11), (-3, 3), None, None, 99)
+    _, fit = next(fits(panel, Pool.of(panel, design), design, np.random.default_rng(1).spawn(1)))
+    part = _AlteredFit(fit, fit.ar + 0.1, fit.index).take(np.array([1, 3]))
     np.testing.assert_array_equal(part.ar[:, 3], fit.ar[[1, 3], 3] + 0.1)
     np.testing.assert_array_equal(part.sigma2, fit.sigma2[[1, 3]])
     assert pickle.loads(pickle.dumps(part)).coef_names == ("alpha", "beta")
-    assert module._altered(fit, es.Window(0, 0), 0.0, 1.0) is fit
+    assert altered(fit, es.Window(0, 0), 0.0, 1.0) is fit
 
 
 # -- seeds and where it runs -------------------------------------------------------------------------------------------
@@ -203,7 +215,7 @@ def test_rates_and_critical_values_from_independent_statistics(panel, synthetic)
     found = simulate(panel, MODEL, tests=["csect_t", "wilcoxon"], **SMALL | options)
     frame = synthetic(12, 200, seed=3)
     t = []
-    for tickers, position in drawn(panel, n_studies=60):
+    for tickers, position, _ in drawn(panel, n_studies=60):
         ar = []
         for ticker, at in zip(tickers, position, strict=True):
             past = frame.iloc[at - 70 : at - 10]
@@ -261,7 +273,7 @@ def test_events_that_cannot_be_fitted_are_counted(synthetic):
 def test_a_test_of_ones_own_is_run(panel, monkeypatch):
     monkeypatch.setitem(TESTS, "never", Spec("never", lambda sample: (0.0, np.inf, 6), "—", True, "—"))
     found = simulate(panel, MODEL, **SMALL)
-    assert found.tests == tuple(TESTS)
+    assert found.tests == known_tests()
     assert found.rejection.set_index("test").loc["never", "rejection"] == 0.0
 
 
@@ -271,7 +283,7 @@ def test_tables_summary_and_files(panel, tmp_path):
         *("test", "drift", "variance", "dates", "n_events", "n_studies", "share_nan", "rejection"),
         *("ci_lower", "ci_upper", "band_lower", "band_upper", "in_band"),
     ]
-    assert len(found.rejection) == 4 * len(TESTS)
+    assert len(found.rejection) == 4 * len(known_tests())
     assert not found.rejection.duplicated(["test", "drift", "variance"]).any()
     text = str(found.summary())
     assert "variance × 2" in text
@@ -280,7 +292,7 @@ def test_tables_summary_and_files(panel, tmp_path):
     assert repr(found).startswith("SimulationResults(12 studies of 6 events on staggered dates")
     found.to_csv(tmp_path / "new")
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "new" / "rejection.csv"), found.rejection, check_exact=False)
-    assert len(pd.read_csv(tmp_path / "new" / "critical_values.csv")) == 2 * len(TESTS)
+    assert len(pd.read_csv(tmp_path / "new" / "critical_values.csv")) == 2 * len(known_tests())
     (tmp_path / "file").write_text("")
     with pytest.raises(es.DataSourceError, match="Cannot write"):
         found.to_csv(tmp_path / "file")
@@ -317,7 +329,7 @@ def test_power_curves_show_every_test(panel, tmp_path, options):
 def test_rates_with_their_band(panel, variance):
     figure = simulate(panel, MODEL, variance=variance, dates="shared", **SMALL).plot()
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert names == list(TESTS)
+    assert names == list(known_tests())
     assert "×" in " ".join(text.get_text() for text in figure.texts) or variance == 1.0
 
 
@@ -350,6 +362,7 @@ def test_figures_of_what_is_not_there(panel):
         ({"min_obs": 90}, "fewer than min_obs"),
         ({"tests": ["bpm_t"]}, "no test 'bpm_t'. Did you mean bmp_t"),
         ({"tests": []}, "tests= is empty"),
+        ({"draws": 0}, "draws=0"),
         ({"level": 5}, "level=5"),
         ({"confidence": 1.0}, "confidence=1.0"),
         ({"seed": -1}, "seed=-1"),

@@ -1,0 +1,179 @@
+"""Results as tables and files: every table of a study, written in pieces, and what it takes to run it again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pandas as pd
+
+from eventstudy.errors import DataSourceError
+from eventstudy.kernels import chunks
+from eventstudy.windows import Window
+
+if TYPE_CHECKING:
+    from eventstudy.results import EventStudyResults
+
+__all__ = ["manifest", "tables", "write"]
+
+_ROWS = 65_536  # events written at a time, so that a million of them never stand in one frame
+
+PER_EVENT = ("events", "parameters", "abnormal_returns", "sar", "car", "bhar")
+
+
+def _pieces(res: EventStudyResults, name: str, windows: Sequence[Window], rows: int) -> Iterator[pd.DataFrame]:
+    """One table of one row for each event (and window), a number of events at a time."""
+    parts = [res] if len(res) <= rows else (_some(res, part) for part in chunks(len(res), rows))
+    if name not in ("car", "bhar"):
+        for part in parts:
+            frame = getattr(part, name)
+            yield _named(frame.reset_index() if name in ("abnormal_returns", "sar") else frame)
+        return
+    for window in windows:
+        parts = [res] if len(res) <= rows else (_some(res, part) for part in chunks(len(res), rows))
+        for part in parts:
+            yield _of_window(getattr(part, name)(window), window)
+
+
+def _some(res: EventStudyResults, part: slice) -> EventStudyResults:
+    return replace(res, fit=res.fit.take(part), kept=res.kept[part])
+
+
+def _named(frame: pd.DataFrame) -> pd.DataFrame:
+    frame.columns = frame.columns.map(str)
+    return frame
+
+
+def _of_window(frame: pd.DataFrame, window: Window) -> pd.DataFrame:
+    frame = frame.reset_index() if frame.index.name else frame
+    frame.insert(0, "window", f"{window.start}:{window.end}")
+    return frame
+
+
+def _across(res: EventStudyResults, windows: Sequence[Window]) -> dict[str, pd.DataFrame]:
+    """Tables across events: few rows each."""
+    found = {
+        "aar": res.aar().reset_index(),
+        "caar": pd.concat([res.caar(window) for window in windows], ignore_index=True),
+        "tests": pd.concat([_of_window(res.tests(window), window) for window in windows], ignore_index=True),
+        "dropped": res.dropped,
+    }
+    if res.groups:
+        parts = [_of_window(res.group_caar(window), window) for window in windows]
+        found["group_caar"] = pd.concat(parts, ignore_index=True)
+    return found
+
+
+def tables(res: EventStudyResults, windows: Sequence[Window]) -> dict[str, pd.DataFrame]:
+    """Every table of a study by name."""
+    each = {name: pd.concat(_pieces(res, name, windows, len(res)), ignore_index=True) for name in PER_EVENT}
+    return each | _across(res, windows)
+
+
+def write(
+    res: EventStudyResults,
+    directory: str | Path,
+    windows: Sequence[Window],
+    suffix: Literal["csv", "parquet"],
+    rows: int = _ROWS,
+) -> Path:
+    """Write every table, a number of events at a time, and the manifest.
+
+    Raises
+    ------
+    DataSourceError
+        If the directory cannot be written.
+    """
+    out = Path(directory)
+    put = _csv if suffix == "csv" else _parquet
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name in PER_EVENT:
+            put(_pieces(res, name, windows, rows), out / f"{name}.{suffix}")
+        for name, table in _across(res, windows).items():
+            put(iter([table]), out / f"{name}.{suffix}")
+        (out / "manifest.json").write_text(json.dumps(res.manifest, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise DataSourceError(
+            f"Cannot write the results to {out}: {error}.", remedy="Choose a directory that can be written."
+        ) from error
+    return out
+
+
+def _csv(pieces: Iterator[pd.DataFrame], path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        for number, piece in enumerate(pieces):
+            piece.to_csv(file, index=False, header=number == 0, lineterminator="\n")
+
+
+def _parquet(pieces: Iterator[pd.DataFrame], path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    writer = None
+    try:
+        for piece in pieces:
+            table = pa.Table.from_pandas(_texts(piece), preserve_index=False)
+            if writer is None:
+                writer = pq.ParquetWriter(path, table.schema)
+            writer.write_table(table.cast(writer.schema))
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def _texts(frame: pd.DataFrame) -> pd.DataFrame:
+    """Frame whose columns of objects are text: Parquet holds one type in a column, the same in every piece."""
+    objects = [name for name in frame.columns if frame[name].dtype == object]
+    return frame.assign(**{name: frame[name].map(str, na_action="ignore").astype("str") for name in objects})
+
+
+def manifest(res: EventStudyResults) -> dict[str, Any]:
+    """What it takes to reproduce a run: checksum of the data, configuration, versions, time."""
+    study, panel, index = res.study, res.study.returns, res.fit.index
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "data": {
+            "sha256": panel.fingerprint(),
+            "source": panel.source,
+            "securities": panel.n_securities,
+            "sessions": panel.n_sessions,
+            "first": f"{panel.sessions[0]:%Y-%m-%d}",
+            "last": f"{panel.sessions[-1]:%Y-%m-%d}",
+            "kind": panel.kind,
+        },
+        "events": {
+            "sha256": hashlib.sha256(study.events.to_frame().to_csv(index=False).encode()).hexdigest(),
+            "given": len(study.events),
+            "used": len(res),
+            "dropped": len(res.dropped),
+        },
+        "configuration": {
+            "model": repr(study.model),
+            "estimation_window": [index.estimation.start, index.estimation.end],
+            "event_window": [index.event.start, index.event.end],
+            "min_obs": study._min_obs,
+            "calendar": study.calendar,
+            "missing": study.missing,
+            "on_error": study.on_error,
+            "confidence": study.confidence,
+        },
+        "versions": {
+            "python": platform.python_version(),
+            **{name: _version(name) for name in ("abnormal-returns", "numpy", "pandas", "scipy", "numba")},
+        },
+    }
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
