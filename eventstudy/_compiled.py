@@ -419,7 +419,9 @@ def residuals(
 
 
 @_jit
-def add_residuals(e: Any, group: Any, weight: Any, total: Any, total_weight: Any, scores: Any, counts: Any) -> None:
+def add_residuals(
+    e: Any, group: Any, weight: Any, total: Any, total_weight: Any, scores: Any, counts: Any, scored: Any
+) -> None:
     """Add residuals to the portfolio, and in units of their own spread to the scores of their event date."""
     for i in range(e.shape[0]):
         row = e[i]
@@ -435,6 +437,7 @@ def add_residuals(e: Any, group: Any, weight: Any, total: Any, total_weight: Any
             d = row[j] - mean if row[j] == row[j] else 0.0
             square += d * d
         unit = np.sqrt(m / square) if square > 0.0 else 0.0
+        scored[group[i]] += 1.0 if unit > 0.0 else 0.0
         score = scores[group[i]]
         count = counts[group[i]]
         w = weight[i]
@@ -443,7 +446,7 @@ def add_residuals(e: Any, group: Any, weight: Any, total: Any, total_weight: Any
             total[j] += w * row[j] if ok else 0.0
             total_weight[j] += w if ok else 0.0
             score[j] += (row[j] - mean) * unit if ok else 0.0
-            count[j] += 1.0 if ok else 0.0
+            count[j] += 1.0 if ok and unit > 0.0 else 0.0  # a row without variance correlates with none
 
 
 @_jit

@@ -458,13 +458,16 @@ class ResidualSums:
     scores : ndarray of float64, shape (n_dates, L1)
         Sum over the events of one date of residuals, less their mean and in units of their standard deviation.
     counts : ndarray of float64, shape (n_dates, L1)
-        How many residuals that is.
+        How many residuals that is; a row without variance is not among them, since it correlates with none.
+    scored : ndarray of float64, shape (n_dates,)
+        Of how many events.
     """
 
     total: FloatArray
     total_weight: FloatArray
     scores: FloatArray
     counts: FloatArray
+    scored: FloatArray
 
     @classmethod
     def zeros(cls, n_dates: int, n_sessions: int) -> ResidualSums:
@@ -474,13 +477,16 @@ class ResidualSums:
             np.zeros(n_sessions),
             np.zeros((n_dates, n_sessions)),
             np.zeros((n_dates, n_sessions)),
+            np.zeros(n_dates),
         )
 
     def add(self, residuals: FloatArray, group: IntArray, weight: FloatArray, *, engine: Engine = "auto") -> None:
         """Add residuals of shape (n, L1), NaN where missing, of events on the dates ``group``."""
         compiled = _use_compiled(engine)
         if compiled is not None:
-            compiled.add_residuals(residuals, group, weight, self.total, self.total_weight, self.scores, self.counts)
+            compiled.add_residuals(
+                residuals, group, weight, self.total, self.total_weight, self.scores, self.counts, self.scored
+            )
             return
         there = ~np.isnan(residuals)
         e = np.where(there, residuals, 0.0)
@@ -490,22 +496,22 @@ class ResidualSums:
         z = np.where(there, e - (e.sum(1) / m)[:, None], 0.0)
         spread = np.sqrt((z**2).sum(1) / m)
         np.add.at(self.scores, group, z / np.where(spread > 0, spread, 1.0)[:, None])
-        np.add.at(self.counts, group, there.astype(np.float64))
+        np.add.at(self.scored, group, (spread > 0).astype(np.float64))
+        np.add.at(self.counts, group, (there & (spread > 0)[:, None]).astype(np.float64))
 
-    def meetings(self, dates: IntArray, size: FloatArray, min_shared: int, *, engine: Engine = "auto") -> float:
+    def meetings(self, dates: IntArray, min_shared: int, *, engine: Engine = "auto") -> float:
         """Sum over pairs of events on different dates of ``Σ z z' / m`` over the ``m`` dates that both windows hold.
 
         Parameters
         ----------
         dates : ndarray of int64, shape (n_dates,)
             Event columns of the panel, ascending.
-        size : ndarray of float64, shape (n_dates,)
-            Events on each.
         min_shared : int
             Pairs of dates whose windows share fewer sessions with residuals add nothing.
         engine : {"auto", "compiled", "numpy"}
             Which form runs.
         """
+        size = np.maximum(self.scored, 1.0)
         compiled = _use_compiled(engine)
         if compiled is not None:
             complete = bool((self.counts == size[:, None]).all())

@@ -152,10 +152,10 @@ def _mean_correlation(dates: IntArray, size: FloatArray, sums: ResidualSums, min
     n = size.sum()
     if n < 2:
         return 0.0
-    pairs = size * (size - 1) / 2
+    pairs = sums.scored * (sums.scored - 1) / 2
     with np.errstate(invalid="ignore", divide="ignore"):
         shared = (sums.counts**2 - sums.counts).sum(1) / 2 / pairs
         # a score has unit variance over its own rows, so its squares add up to their count
         within = ((sums.scores**2).sum(1) - sums.counts.sum(1)) / 2 / shared
-    total = within[(pairs > 0) & (shared >= min_shared)].sum() + sums.meetings(dates, size, min_shared)
+    total = within[(pairs > 0) & (shared >= min_shared)].sum() + sums.meetings(dates, min_shared)
     return float(2.0 * total / (n * (n - 1)))

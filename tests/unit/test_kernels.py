@@ -284,7 +284,7 @@ def test_residual_sums_of_both_engines(missing):
         sums = ResidualSums.zeros(len(dates), 80)
         sums.add(rows[:11], group[:11], weight[:11], engine=e)
         sums.add(rows[11:], group[11:], weight[11:], engine=e)
-        found.append((sums, [sums.meetings(dates, size, shared, engine=e) for shared in (1, 30, 79)]))
+        found.append((sums, [sums.meetings(dates, shared, engine=e) for shared in (1, 30, 79)]))
     for name in ("total", "total_weight", "scores", "counts"):
         one, two = (getattr(sums, name) for sums, _ in found)
         np.testing.assert_allclose(one, two, rtol=1e-11, atol=1e-13, err_msg=name)

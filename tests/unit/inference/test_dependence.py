@@ -10,6 +10,7 @@ import pytest
 
 import eventstudy as es
 from eventstudy.inference import estimation_summary, shared_dates
+from eventstudy.kernels import ResidualSums
 
 EST = (-130, -11)
 LENGTH = 120
@@ -221,3 +222,16 @@ def test_the_warning_of_shared_dates(synthetic, events_at):
     assert any("cross-correlated" in note for note in res.caveats())
     res = fit([150, 160, 170])  # filterwarnings = error: no warning here
     assert res.caveats() == []
+
+
+@pytest.mark.parametrize("engine", ["compiled", "numpy"])
+def test_a_row_without_variance_correlates_with_none(engine):
+    """Three events on one date, one without variance: r̄ is a third of the correlation of the other two."""
+    rng = np.random.default_rng(5)
+    residuals = np.vstack([rng.standard_normal((2, 80)), np.zeros((1, 80))])
+    sums = ResidualSums.zeros(1, 80)
+    sums.add(residuals, np.zeros(3, np.int64), np.ones(3), engine=engine)
+    expected = np.corrcoef(residuals[:2])[0, 1] / 3
+    found = estimation_summary(lambda rows: residuals[rows], np.zeros(3, np.int64), np.arange(3), 80)
+    assert found.mean_correlation == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_array_equal(sums.counts, np.full((1, 80), 2.0))
