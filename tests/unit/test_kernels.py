@@ -278,7 +278,7 @@ def test_residual_sums_of_both_engines(missing):
     rows[rng.random(rows.shape) < missing] = np.nan
     rows[:, 33] = np.nan
     dates, group = np.unique(rng.integers(100, 180, 30), return_inverse=True)
-    size, weight = np.bincount(group).astype(float), rng.uniform(0.5, 3, 30)
+    weight = rng.uniform(0.5, 3, 30)
     found = []
     for e in ENGINES:
         sums = ResidualSums.zeros(len(dates), 80)
