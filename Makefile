@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup study test test-slow lint format clean bench
+.PHONY: setup study test test-slow lint format clean bench size
 
 setup: $(READY)
 
@@ -39,3 +39,6 @@ clean:
 
 bench: $(READY)  ## benchmarks/RESULTS.md and plots from one run, under 20 minutes; leave the machine alone meanwhile
 	$(BIN)/python benchmarks/run.py
+
+size: $(READY)  ## docs/size_and_power.md and its figures: 5,000 simulated studies for each rate, about ten minutes
+	$(BIN)/python scripts/size_and_power.py

@@ -63,8 +63,11 @@ def _negligible(part: float, whole: float) -> bool:
 
 
 @_jit
-def _fail(i: int, state: int, ar: Any, coef: Any, sigma2: Any, r2: Any, center: Any, inverse: Any, status: Any) -> None:
+def _fail(
+    i: int, state: int, ar: Any, coef: Any, sigma2: Any, r2: Any, center: Any, inverse: Any, status: Any, n_ar: Any
+) -> None:
     status[i] = state
+    n_ar[i] = 0
     ar[i, :] = np.nan
     coef[i, :] = np.nan
     sigma2[i] = np.nan
@@ -90,6 +93,7 @@ def fit_one_factor(
     center: Any,
     inverse: Any,
     status: Any,
+    n_ar: Any,
 ) -> None:
     """Market model: intercept and one regressor, in one pass over one run of memory."""
     n_sessions = values.shape[1]
@@ -126,7 +130,7 @@ def fit_one_factor(
         n = int(count)
         n_obs[i] = n
         if n < min_obs:
-            _fail(i, TOO_FEW, ar, coef, sigma2, r2, center, inverse, status)
+            _fail(i, TOO_FEW, ar, coef, sigma2, r2, center, inverse, status, n_ar)
             continue
         mean_y = pilot_y + sum_y / n
         mean_x = pilot_x + sum_x / n
@@ -134,7 +138,7 @@ def fit_one_factor(
         sxy -= sum_x * sum_y / n
         syy -= sum_y * sum_y / n
         if _negligible(sxx, sxx + n * mean_x * mean_x):
-            _fail(i, SINGULAR, ar, coef, sigma2, r2, center, inverse, status)
+            _fail(i, SINGULAR, ar, coef, sigma2, r2, center, inverse, status, n_ar)
             continue
         beta = sxy / sxx
         ssr = syy - beta * sxy
@@ -150,7 +154,7 @@ def fit_one_factor(
                 e = (y[t] - mean_y) - beta * (x[t] - mean_x) if ok else 0.0
                 ssr += e * e
         if _negligible(ssr, syy + n * mean_y * mean_y):
-            _fail(i, ZERO_VARIANCE, ar, coef, sigma2, r2, center, inverse, status)
+            _fail(i, ZERO_VARIANCE, ar, coef, sigma2, r2, center, inverse, status, n_ar)
             continue
         alpha = mean_y - beta * mean_x
         status[i] = OK
@@ -165,13 +169,19 @@ def fit_one_factor(
         if first >= 0 and first + length <= n_sessions:
             y = values[security[i], first : first + length]
             x = factor[first : first + length]
+            there = 0.0
             for j in range(length):
-                ar[i, j] = y[j] - alpha - beta * x[j]
+                left = y[j] - alpha - beta * x[j]
+                there += 1.0 if left == left else 0.0
+                ar[i, j] = left
+            n_ar[i] = int(there)
         else:
+            n_ar[i] = 0
             for j in range(length):
                 t = first + j
                 inside = 0 <= t < n_sessions
                 ar[i, j] = values[security[i], t] - alpha - beta * factor[t] if inside else np.nan
+                n_ar[i] += 1 if ar[i, j] == ar[i, j] else 0
 
 
 @_jit
@@ -238,6 +248,7 @@ def fit_factors(
     center: Any,
     inverse: Any,
     status: Any,
+    n_ar: Any,
 ) -> None:
     """Any number of regressors: normal equations of centred columns by Cholesky, corrected where they are close."""
     n_sessions = values.shape[1]
@@ -273,7 +284,7 @@ def fit_factors(
         n = int(count)
         n_obs[i] = n
         if n < min_obs or n <= k:
-            _fail(i, TOO_FEW, ar, coef, sigma2, r2, center, inverse, status)
+            _fail(i, TOO_FEW, ar, coef, sigma2, r2, center, inverse, status, n_ar)
             continue
         for a in range(p + 1):
             column = data[a, :length]
@@ -300,7 +311,7 @@ def fit_factors(
                 gram[a, b] = _dot(data[a, :length], data[b, :length])
         least = _factor(gram, mean, n, lower)
         if least == 0.0:
-            _fail(i, SINGULAR, ar, coef, sigma2, r2, center, inverse, status)
+            _fail(i, SINGULAR, ar, coef, sigma2, r2, center, inverse, status, n_ar)
             continue
         _solve(lower, beta)
         for a in range(p):
@@ -319,7 +330,7 @@ def fit_factors(
                     e[t] -= step[a] * x[t]
             ssr = _dot(e, e)
         if _negligible(ssr, sum_yy):
-            _fail(i, ZERO_VARIANCE, ar, coef, sigma2, r2, center, inverse, status)
+            _fail(i, ZERO_VARIANCE, ar, coef, sigma2, r2, center, inverse, status, n_ar)
             continue
         status[i] = OK
         alpha = mean[p]
@@ -337,6 +348,7 @@ def fit_factors(
             _solve(lower, step)
             for a in range(b, p):
                 inverse[i, a * (a + 1) // 2 + b] = step[a]
+        n_ar[i] = 0
         for j in range(event[1] - event[0] + 1):
             t = at + event[0] + j
             if 0 <= t < n_sessions:
@@ -344,6 +356,7 @@ def fit_factors(
                 for a in range(p):
                     left -= beta[a] * factors[a, t]
                 ar[i, j] = left
+                n_ar[i] += 1 if left == left else 0
             else:
                 ar[i, j] = np.nan
 

@@ -93,6 +93,8 @@ class LinearArrays:
         Inverse of the centred cross-product matrix, lower triangle by rows.
     status : ndarray of int8, shape (n,)
         ``OK``, ``TOO_FEW``, ``SINGULAR`` or ``ZERO_VARIANCE``.
+    n_ar : ndarray of int32, shape (n,)
+        Abnormal returns in the event window; 0 where the fit failed.
     """
 
     ar: FloatArray
@@ -103,6 +105,7 @@ class LinearArrays:
     center: FloatArray
     inverse: FloatArray
     status: np.ndarray[Any, np.dtype[np.int8]]
+    n_ar: np.ndarray[Any, np.dtype[np.int32]]
 
     @classmethod
     def empty(cls, n: int, p: int, k: int, length: int) -> LinearArrays:
@@ -116,6 +119,7 @@ class LinearArrays:
             center=np.empty((n, p)),
             inverse=np.empty((n, p * (p + 1) // 2)),
             status=np.empty(n, np.int8),
+            n_ar=np.empty(n, np.int32),
         )
 
     def take(self, which: Any) -> LinearArrays:
@@ -314,6 +318,7 @@ def _fit_numpy(
         getattr(out, name)[bad] = np.nan
     out.n_obs[:] = n_obs
     out.status[:] = status
+    out.n_ar[:] = (~np.isnan(out.ar)).sum(1)
 
 
 def window_sums(

@@ -604,7 +604,7 @@ class EventStudyResults:
                 f"cross-correlated. Read {self.recommended(window).name} or the rows marked valid; the others assume "
                 "independence and over-reject."
             )
-        thin = int(np.isnan(self.fit.ar).any(axis=1).sum())
+        thin = int((self.fit.n_ar < self.fit.ar.shape[1]).sum())
         if thin:
             notes.append(f"{thin} security-events lack returns on some sessions of the event window.")
         if len(self.dropped):

@@ -202,8 +202,7 @@ class EventStudy:
     def _failed(self, fit: ModelFit) -> IntArray:
         """Status per event, with ``EMPTY`` for one that has no abnormal return at all."""
         status = fit.status.astype(np.int64)
-        thin = np.flatnonzero((status == kernels.OK) & np.isnan(fit.ar.sum(axis=1)))
-        status[thin[np.isnan(fit.ar[thin]).all(axis=1)]] = kernels.EMPTY
+        status[(status == kernels.OK) & (fit.n_ar == 0)] = kernels.EMPTY
         return status
 
     def _reason(self, fit: ModelFit, at: int, status: int) -> str:
@@ -255,7 +254,7 @@ class EventStudy:
                     message, event_id=row["event_id"], ticker=row["ticker"], date=row["session"], dropped=dropped
                 )
             warnings.warn(f"{message} All are in results.dropped.", DroppedEventsWarning, stacklevel=3)
-        thin = np.isnan(fit.ar.sum(axis=1))
+        thin = fit.n_ar < fit.ar.shape[1]
         if thin.any():
             at = int(np.flatnonzero(thin)[0])
             tau = self._event.start + int(np.flatnonzero(np.isnan(fit.ar[at]))[0])

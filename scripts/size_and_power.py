@@ -15,8 +15,9 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, cast
 
+import numpy as np
 import pandas as pd
 from scipy import stats
 
@@ -36,7 +37,7 @@ INDEPENDENT = (
     *("csect_t", "skew_t", "patell_z", "bmp_t", "jackknife_t", "grank_z", "sign_z", "generalized_sign_z"),
     *("wilcoxon", "bhar_skew_boot"),
 )
-Why = Mapping[tuple[str, str], str]
+Why: TypeAlias = dict[tuple[str, str], str]
 """Test and direction (``+`` too often, ``-`` too rarely) to the reason known for it."""
 
 LATTICE = (
@@ -52,7 +53,13 @@ OWN_DATES: Why = {
     ("bhar_skew_boot", "-"): "resamples of a quarter of the events have noisier skewness than the sample, so the "
     "resampled law is too wide at this N",
 }
+RESTANDARDISED = (
+    "SCARs are divided by their own cross-sectional standard deviation; with few events that is noisy, and spreads all "
+    "ranks of the event window at once (Kolari & Pynnönen 2011 look at 50 events)"
+)
 TEN_EVENTS: Why = OWN_DATES | {
+    **{(name, "+"): RESTANDARDISED for name in ("grank_t", "grank_z")},
+    ("corrado_sign", "-"): "a mean of ten signs takes few values, and the normal law's bound falls between two of them",
     ("sign_z", "-"): "the exact binomial law has no size between 2.1 % and 10.9 % at N = 10, and takes the smaller",
     ("generalized_sign_z", "-"): LATTICE,
 }
@@ -71,6 +78,41 @@ RAISED: Why = OWN_DATES | {
         for name in ("time_series_t", "patell_z", "patell_z_adj")
     },
     ("corrado_rank", "+"): "a raised variance spreads the ranks of the day, whose variance is taken from other days",
+}
+
+
+OUTLIERS = (
+    "single events with very large returns decide the skewness, or the standard deviation in every pseudo-value, that "
+    "the correction reads, so it overshoots"
+)
+FAT_TAILS: Why = OWN_DATES | {(name, "+"): OUTLIERS for name in ("skew_t", "jackknife_t", "bhar_skew_boot")}
+UNLIKE = (
+    "the variance of real returns changes, so that of the estimation window is not that of the event session, and "
+    "sessions of large moves reject too often"
+)
+OVERLAP = (
+    "estimation windows of different dates overlap, and r̄ measures a correlation that CARs on different sessions "
+    "do not have, so the adjusted test is conservative (see Known differences in the methods)"
+)
+REAL_OWN_DATES: Why = FAT_TAILS | {
+    **{(name, "+"): UNLIKE for name in ("time_series_t", "patell_z")},
+    **{(name, "-"): OVERLAP for name in ("patell_z_adj", "bmp_t_adj")},
+}
+SINGLE = (
+    "one session's mean return is set against other sessions; no averaging over dates makes it normal, and real "
+    "sessions have fat tails"
+)
+CHANGING = (
+    "volatility comes in spells: on a calm or a wild date neither the variance nor the correlation is that of the "
+    "estimation window; the next section, with the spells taken out, shows it"
+)
+REAL_ONE_DATE: Why = ONE_DATE | {
+    (name, "+"): CHANGING
+    for name in ("time_series_t", "patell_z_adj", "bmp_t_adj", "corrado_rank", "calendar_portfolio_t", "placebo_p")
+}
+SHUFFLED: Why = ONE_DATE | {
+    (name, "+"): SINGLE
+    for name in ("time_series_t", "patell_z_adj", "bmp_t_adj", "corrado_rank", "calendar_portfolio_t", "placebo_p")
 }
 
 
@@ -155,11 +197,16 @@ def scenarios(panel: es.ReturnPanel | None) -> Iterator[Scenario]:
             {"dates": "shared"},
             REAL_ONE_DATE,
         )
-
-
-FAT_TAILS: Why = OWN_DATES
-REAL_OWN_DATES: Why = OWN_DATES
-REAL_ONE_DATE: Why = ONE_DATE
+        yield Scenario(
+            "Real returns with sessions shuffled, one date",
+            "shuffled, one date",
+            "The same returns with the sessions in random order, all securities together: correlations and fat tails "
+            "stay, spells of volatility go. At least 200 returns in each estimation window.",
+            shuffled(panel),
+            "SPY",
+            {"dates": "shared", "min_obs": 200},
+            SHUFFLED,
+        )
 
 
 def described(panel: es.ReturnPanel) -> str:
@@ -168,6 +215,12 @@ def described(panel: es.ReturnPanel) -> str:
         f"daily returns of {panel.n_securities - 1} large US stocks, {panel.sessions[0]:%B %Y} to "
         f"{panel.sessions[-1]:%B %Y}, against SPY"
     )
+
+
+def shuffled(panel: es.ReturnPanel) -> es.ReturnPanel:
+    """The panel with its sessions in random order."""
+    order = np.random.default_rng(SEED).permutation(panel.n_sessions)
+    return es.ReturnPanel(panel.values[:, order], panel.tickers, panel.sessions, panel.kind, panel.source)
 
 
 def real_panel(path: Path) -> es.ReturnPanel | None:
@@ -180,23 +233,42 @@ def real_panel(path: Path) -> es.ReturnPanel | None:
     return es.ReturnPanel.from_prices(table.pivot(index="date", columns="ticker", values="adj_close"))
 
 
+INTRODUCTION = """# Size and power
+
+How often each test rejects when nothing has happened, and how often when something has. Studies are simulated in the
+manner of Brown and Warner (1985): random securities, random dates, two-sided tests at a nominal 5 %. Made by
+`make size` (`scripts/size_and_power.py`, seed {seed}): {n} studies for each rate, 50 events in a study unless said
+otherwise, market model, estimation window [−270, −21], event window [−10, +10], CAR of the event session, 999
+bootstrap draws.
+
+In {n} studies a test whose size is exactly 5 % rejects {low} to {high} % with a probability of 95 %: the exact
+binomial band. Of the twenty tests of a column one is outside by chance alone; every one that is gets a sentence below.
+
+Your own returns are what matters to you. The same simulation on them:
+
+```python
+import eventstudy as es
+from eventstudy.data.sample import tickers
+from eventstudy.simulate import simulate
+
+returns = es.ReturnPanel.from_prices(es.load_prices(tickers(), source="sample"))
+found = simulate(returns, es.MarketModel("SPY"), n_events=10, n_studies=100, drift=[0.0, 0.02], seed=1)
+print(found.summary())
+found.plot()
+```
+
+or `eventstudy power --source prices.parquet --benchmark SPY --drift 0 --drift 0.01 --out power` at a terminal."""
+
+
 def page(found: Mapping[str, tuple[Scenario, SimulationResults]], n_studies: int, extra: list[str]) -> str:
     """The whole page."""
     band = binomial_band(LEVEL, n_studies)
     columns = [scenario.column for scenario, _ in found.values()]
     rates = {scenario.column: results.rejection.set_index("test") for scenario, results in found.values()}
     tests = next(iter(found.values()))[1].tests
+    text = INTRODUCTION.format(seed=SEED, n=f"{n_studies:,}", low=share(band[0]), high=share(band[1]))
     lines = [
-        "# Size and power",
-        "",
-        "How often each test rejects when nothing has happened, and how often when something has. Studies are simulated",
-        "in the manner of Brown and Warner (1985): random securities, random dates, tests at a nominal 5 %, two-sided.",
-        f"Made by `make size` (`scripts/size_and_power.py`, seed {SEED}); {n_studies:,} studies for each rate, 50 events in "
-        "a study unless said",
-        "otherwise, the market model, estimation window [−270, −21], event window [−10, +10], CAR of the event session,",
-        f"999 bootstrap draws. Of {n_studies:,} studies a test of exactly 5 % rejects {share(band[0])} to {share(band[1])} "
-        "% with a chance",
-        "of 95 %: the exact binomial band. With twenty tests in a column, one is expected outside by chance alone.",
+        *text.splitlines(),
         "",
         "## Size",
         "",
@@ -205,8 +277,12 @@ def page(found: Mapping[str, tuple[Scenario, SimulationResults]], n_studies: int
         "| test | " + " | ".join(columns) + " |",
         "|---|" + "---:|" * len(columns),
     ]
-    for name in tests:
-        lines.append(f"| `{name}` | " + " | ".join(cell(rates[column].loc[name]) for column in columns) + " |")
+    lines += [
+        f"| `{name}` | "
+        + " | ".join(cell(cast("pd.Series[Any]", rates[column].loc[name])) for column in columns)
+        + " |"
+        for name in tests
+    ]
     lines += ["", "## Outside the band, and why", ""]
     for scenario, results in found.values():
         lines += [f"### {scenario.title}", "", scenario.text, ""]
@@ -311,14 +387,14 @@ def critical_section(scenario: Scenario, results: SimulationResults) -> list[str
         "",
         "## Calibrated critical values",
         "",
-        f"{scenario.title}, two-sided 5 %: reject where the absolute statistic is above the calibrated value, which the",
-        "simulated studies give. `es.simulate(...).critical_values()` has them for your own returns.",
+        f"{scenario.title}, two-sided 5 %: reject where the absolute statistic is above the calibrated value, which is",
+        "read off the simulated studies. `critical_values()` of a simulation gives them for your own returns.",
         "",
         "| test | nominal | calibrated |",
         "|---|---:|---:|",
     ]
-    lines += [f"| `{row['test']}` | {row['nominal']:.2f} | {row['calibrated']:.2f} |" for row in table.to_dict("records")]
-    return lines
+    rows = table.to_dict("records")
+    return lines + [f"| `{row['test']}` | {row['nominal']:.2f} | {row['calibrated']:.2f} |" for row in rows]
 
 
 def main() -> int:

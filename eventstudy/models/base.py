@@ -58,6 +58,11 @@ class ModelFit(Protocol):
         ...
 
     @property
+    def n_ar(self) -> np.ndarray[Any, np.dtype[np.int32]]:
+        """Abnormal returns in the event window, shape (n,)."""
+        ...
+
+    @property
     def status(self) -> np.ndarray[Any, np.dtype[np.int8]]:
         """Outcome of each fit, shape (n,): 0 where it is good; see :mod:`eventstudy.kernels`."""
         ...

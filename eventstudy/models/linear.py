@@ -66,6 +66,11 @@ class LinearFit:
         return self.arrays.r2
 
     @property
+    def n_ar(self) -> np.ndarray[Any, np.dtype[np.int32]]:
+        """Abnormal returns in the event window, shape (n,)."""
+        return self.arrays.n_ar
+
+    @property
     def status(self) -> np.ndarray[Any, np.dtype[np.int8]]:
         """Outcome of each fit, shape (n,)."""
         return self.arrays.status
