@@ -481,7 +481,7 @@ class Plotter:
                     tau=tau,
                 )
             if tau == 0:
-                label = f"{label}: {text}"
+                label = f"{label}; {text}"
             else:
                 found.append(Mark(tau, str(text)))
         return [*found, Mark(0, label, event=True)] if 0 in event else found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -702,6 +702,38 @@ class EventStudyResults:
             If the directory cannot be written.
         """
         return write(self, directory, self._chosen(windows), "parquet")
+
+    def report(
+        self,
+        path: str | Path,
+        *,
+        windows: Sequence[WindowLike] | None = None,
+        title: str = "Event study",
+        marks: Mapping[int, str] | None = None,
+    ) -> Path:
+        """Write the study as one self-contained HTML file: design, caveats, figures, tables, manifest.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file.
+        windows : sequence of windows, optional
+            Windows of the tables, the first also of the bar chart; those of :meth:`summary` by default.
+        title : str
+            Heading.
+        marks : mapping of int to str, optional
+            Sessions to mark in the figures, such as ``{-2: "27 Jan sell-off"}``.
+
+        Raises
+        ------
+        DataSourceError
+            If the file cannot be written.
+        InputError
+            If Jinja2 is not installed (``pip install "abnormal-returns[report]"``).
+        """
+        from eventstudy.report import write_report
+
+        return write_report(self, path, self._chosen(windows), title=title, marks=marks)
 
     @functools.cached_property
     def manifest(self) -> dict[str, Any]:

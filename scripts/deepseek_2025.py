@@ -34,6 +34,7 @@ MODELS: dict[str, es.MarketModel | es.FactorModel] = {
     "SPY+SMH": es.FactorModel(["SPY", "SMH"]),
 }
 WINDOWS = [(0, 0), (-1, 1), (0, 1), (0, 5), (-10, 10)]
+MARKS = {-2: "27 Jan sell-off", 0: "FOMC at 14:00", 1: "after MSFT, META results"}
 CLOCK = {"before open": "08:00", "after close": "17:00"}  # stands for an announcement dated without a time
 
 
@@ -53,7 +54,10 @@ def main(out: Path) -> None:
 
     out.mkdir(parents=True, exist_ok=True)
     for name, res in results.items():
-        res.to_csv(out / name.replace("+", "_"), windows=WINDOWS)
+        folder = out / name.replace("+", "_")
+        res.to_csv(folder, windows=WINDOWS)
+        title = f"OpenAI–DeepSeek, 29 January 2025, against {name}"
+        res.report(folder / "report.html", windows=WINDOWS, title=title, marks=MARKS)
     stacked(results, "car").to_csv(out / "car_by_security.csv", index=False)
     stacked(results, "abnormal_returns").to_csv(out / "ar_by_security.csv", index=False)
     stacked(results, "group_caar").to_csv(out / "groups.csv", index=False)
@@ -94,11 +98,10 @@ def dated_events(res: es.EventStudyResults) -> pd.DataFrame:
 def figures(results: dict[str, es.EventStudyResults], out: Path) -> None:
     """CAR paths by group, bars of CARs with intervals, and heat maps of abnormal returns."""
     out.mkdir(parents=True, exist_ok=True)
-    marks = {-2: "27 Jan sell-off", 0: "article, FOMC", 1: "after MSFT, META results"}
     for name, res in results.items():
         stem = name.lower().replace("+", "_")
-        save(res.plot.caar_by_group(mark=marks), out / f"caar_by_group_{stem}.png")
-        save(res.plot.heatmap(mark=marks), out / f"heatmap_{stem}.png")
+        save(res.plot.caar_by_group(mark=MARKS), out / f"caar_by_group_{stem}.png")
+        save(res.plot.heatmap(mark=MARKS), out / f"heatmap_{stem}.png")
         for start, end in ((0, 0), (0, 1)):
             save(res.plot.car(start, end), out / f"car_{start}_{end}_{stem}.png")
 

@@ -102,8 +102,9 @@ def test_power_grows_and_ranks_as_known():
 def test_calibration_repairs_a_test():
     """Patell's z with a doubled variance, held against its calibrated critical value, has its level on new studies."""
     options = {"n_studies": 600, "variance": 2.0, "tests": ["patell_z"], "progress": False}
-    bar = simulate(OWN_DATES, MODEL, seed=4, **options).critical_values()["calibrated"].item()
+    panel = SyntheticPanel(n_sessions=400)
+    bar = simulate(panel, MODEL, seed=4, **options).critical_values()["calibrated"].item()
     assert bar > 2.4
-    fresh = simulate(OWN_DATES, MODEL, seed=5, **options)
+    fresh = simulate(panel, MODEL, seed=5, **options)
     low, high = clopper_pearson(int((np.abs(fresh.statistic) > bar).sum()), 600, CONFIDENCE)
     assert low < 0.05 < high
