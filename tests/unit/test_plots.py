@@ -369,7 +369,7 @@ class TestMarks:
         assert self.lines(plain.plot.caar(-1, mark={-2: "news"})) == [0]
 
     def test_mark_on_the_event_session_joins_its_label(self, plain: Results) -> None:
-        assert any(text == "event: news" for text, _ in words(plain.plot.caar(mark={0: "news"}).figure))
+        assert any(text == "event; news" for text, _ in words(plain.plot.caar(mark={0: "news"}).figure))
 
     def test_car_names_what_its_window_contains(self, plain: Results) -> None:
         def text(axes: Axes) -> str:
