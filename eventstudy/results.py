@@ -13,7 +13,15 @@ import pandas as pd
 
 from eventstudy import _render
 from eventstudy._typing import BoolArray, FloatArray, IntArray
-from eventstudy.abnormal import Cumulated, buy_and_hold, check_confidence, confidence_bounds, t_p_value, weighted_mean
+from eventstudy.abnormal import (
+    Cumulated,
+    buy_and_hold,
+    check_confidence,
+    confidence_bounds,
+    cumulated,
+    t_p_value,
+    weighted_mean,
+)
 from eventstudy.errors import InputError
 from eventstudy.export import manifest, tables, write
 from eventstudy.inference import (
@@ -93,7 +101,12 @@ class EventStudyResults:
 
     @functools.cached_property
     def _battery(self) -> Battery:
-        return Battery(self.fit, self._weights, self.study.missing == "skip")
+        """Tests across the events, put in order first: no sum depends on the order in which they were given."""
+        fit, weights, index = self.fit, self._weights, self.fit.index
+        order = np.lexsort((index.security, index.position))
+        if (np.diff(order) != 1).any():
+            fit, weights = fit.take(order), None if weights is None else weights[order]
+        return Battery(fit, weights, self.study.missing == "skip")
 
     @property
     def _weights(self) -> FloatArray | None:
@@ -235,7 +248,7 @@ class EventStudyResults:
         return window
 
     def _cumulated(self, window: Window) -> Cumulated:
-        return self._battery.cumulated(window)
+        return cumulated(self.fit, window, skip_missing=self.study.missing == "skip")
 
     def car(
         self,
@@ -361,10 +374,11 @@ class EventStudyResults:
         window = self._window(start, end)
         results = list(self._results(window))
         if resampling or (resampling is None and len(self) <= _RESAMPLE_UP_TO):
-            skip = self.study.missing == "skip"
-            held = buy_and_hold(self.fit, self.study.returns.values, window, self.study.returns.kind, skip_missing=skip)
-            results += resampled_tests(self.fit, self._cumulated(window), self._weights, held.bhar, draws, seed)
-            if self._battery.shared_dates(window).clustered:
+            battery, returns = self._battery, self.study.returns
+            held = buy_and_hold(battery.fit, returns.values, window, returns.kind, skip_missing=battery.skip_missing)
+            c = battery.cumulated(window)
+            results += resampled_tests(battery.fit, c, battery.weights, held.bhar, draws, seed)
+            if battery.shared_dates(window).clustered:
                 results.sort(key=lambda result: not result.valid_under_clustering)
         return tests_frame(results)
 
@@ -388,9 +402,10 @@ class EventStudyResults:
         Placebo
             ``statistic``, ``p_value``, the placebo ``distribution``, ``ci_lower``, ``ci_upper``.
         """
-        options.setdefault("weights", self._weights)
+        battery = self._battery
         options.setdefault("confidence", self.study.confidence)
-        return placebo_of(self.fit, self._cumulated(self._window(start, end)), **options)
+        found = battery.cumulated(self._window(start, end))
+        return placebo_of(battery.fit, found, weights=battery.weights, **options)
 
     def block_bootstrap(self, start: WindowLike | int, end: int | None = None, **options: Any) -> BlockBootstrap:
         """Block bootstrap of the mean CAR over sessions of the estimation window, all events kept together.
@@ -411,11 +426,12 @@ class EventStudyResults:
             ``statistic``, ``p_value``, ``std_error``, ``ci_lower``, ``ci_upper``.
         """
         window = self._window(start, end)
-        c, fit = self._cumulated(window), self.fit
+        battery = self._battery
+        c, fit = battery.cumulated(window), battery.fit
         inflation = forecast_inflation(c.std_error, fit.sigma2, fit.n_obs, c.dof, len(window))
         options.setdefault("confidence", self.study.confidence)
-        portfolio = self._battery.portfolio(~np.isnan(c.car))
-        mean, _ = weighted_mean(c.car, self._weights)
+        portfolio = battery.portfolio(~np.isnan(c.car))
+        mean, _ = weighted_mean(c.car, battery.weights)
         return block_bootstrap(portfolio, mean, len(window), inflation=inflation, **options)
 
     def cross_section(
@@ -470,7 +486,8 @@ class EventStudyResults:
             ``name``, ``reason`` (a sentence) and ``result`` (statistic, p-value, …).
         """
         window = self._window(start, end)
-        return recommendation(self._results(window), self._cumulated(window).scar, self._battery.shared_dates(window))
+        battery = self._battery
+        return recommendation(self._results(window), battery.cumulated(window).scar, battery.shared_dates(window))
 
     def calendar_portfolio(self, start: WindowLike | int, end: int | None = None) -> pd.DataFrame:
         """Mean abnormal return of the events inside the window on each session of the calendar.
@@ -480,9 +497,9 @@ class EventStudyResults:
         DataFrame
             Indexed by ``session``, those with an event: ``ar`` (decimal, equally weighted) and ``n`` (events).
         """
-        window, index = self._window(start, end), self.fit.index
-        there = ~np.isnan(self._cumulated(window).car)
-        mean, n, first = calendar_portfolio(self.fit.ar, index.position, index.event, window, there)
+        window, fit = self._window(start, end), self._battery.fit
+        index, there = fit.index, ~np.isnan(self._battery.cumulated(window).car)
+        mean, n, first = calendar_portfolio(fit.ar, index.position, index.event, window, there)
         sessions = self.study.returns.sessions[first : first + len(mean)].rename("session")
         frame = pd.DataFrame({"ar": mean, "n": n}, index=sessions)
         return frame[frame["n"] > 0]
@@ -499,7 +516,7 @@ class EventStudyResults:
         rows = []
         days = [Window(tau, tau) for tau in self.fit.index.event.tau.tolist()]
         for day, results in zip(days, self._battery.results(days), strict=True):
-            mean, n = weighted_mean(self._cumulated(day).car, self._weights)
+            mean, n = weighted_mean(self._battery.cumulated(day).car, self._battery.weights)
             row: dict[str, float] = {"aar": mean, "n": n}
             for result in results:
                 row[result.name] = result.statistic
@@ -522,9 +539,9 @@ class EventStudyResults:
         return pd.DataFrame([self._caar(self._window(start, end), self._level(confidence))])
 
     def _caar(self, window: Window, confidence: float) -> dict[str, Any]:
-        c = self._cumulated(window)
-        mean, n = weighted_mean(c.car, self._weights)
-        error, df, source = self._battery.standard_error(window)
+        battery = self._battery
+        mean, n = weighted_mean(battery.cumulated(window).car, battery.weights)
+        error, df, source = battery.standard_error(window)
         lower, upper = confidence_bounds(np.array([mean]), np.array([error]), np.array([max(df, 1.0)]), confidence)
         return {
             "start": window.start,

@@ -90,3 +90,16 @@ def test_the_cross_section_reads_the_cars(staggered) -> None:
         assert staggered.cross_section(size, 0, 0, cov=cov).to_frame().loc["size", "coef"] == pytest.approx(line.slope)
     with pytest.raises(es.InputError, match="S11"):
         staggered.cross_section(size.iloc[:-1], 0, 0)
+
+
+def test_the_order_of_events_changes_no_bit(synthetic, study_of, events_at) -> None:
+    frame = synthetic(20, 400, seed=73, missing=0.03)
+    at = {f"S{i:02d}": 200 + 3 * (i // 2) for i in range(20)}
+    shuffled = {name: at[name] for name in np.random.default_rng(1).permutation(list(at))}
+    first, second = (study_of(frame, events_at(frame, order), missing="skip") for order in (at, shuffled))
+    pd.testing.assert_frame_equal(first.tests(-1, 1), second.tests(-1, 1), check_exact=True)
+    pd.testing.assert_frame_equal(first.aar(), second.aar(), check_exact=True)
+    pd.testing.assert_frame_equal(first.caar_path(), second.caar_path(), check_exact=True)
+    columns = ["ticker", "car", "p_value", "p_holm", "p_placebo", "p_romano_wolf"]
+    tables = [res.car(0, 1, adjusted=True, placebo=True)[columns].sort_values("ticker") for res in (first, second)]
+    pd.testing.assert_frame_equal(*(table.reset_index(drop=True) for table in tables), check_exact=True)
