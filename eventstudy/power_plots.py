@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.lines import Line2D
 
 from eventstudy import _style
 from eventstudy._render import number
@@ -44,28 +45,26 @@ def power_curves(results: SimulationResults) -> Figure:
             remedy="Such as drift=[0, 0.005, 0.01].",
         )
     table = results.rejection
-    columns = min(_COLUMNS, len(results.tests) + 1)
-    rows = math.ceil((len(results.tests) + 1) / columns)  # the last cell holds the key
+    columns = min(_COLUMNS, len(results.tests))
+    rows = math.ceil(len(results.tests) / columns)
     with _style.context():
-        figure = _style.new_figure(1.95 * columns + 0.4, 1.55 * rows + 1.1)
-        axes = np.atleast_2d(figure.subplots(rows, columns, sharex=True, sharey=True)).ravel()
+        figure = _style.new_figure(max(1.95 * columns + 0.4, 5.0), 1.55 * rows + 1.2)
+        axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
         curves = {(name, variance): _curve(table, name, variance) for name in results.tests for variance in variances}
-        for ax, name in zip(axes, results.tests, strict=False):
+        for at, (ax, name) in enumerate(zip(axes, results.tests, strict=False)):
             _panel(ax, name, curves, variances, results.level)
-        _key(axes[len(results.tests)], variances)
-        for ax in axes[len(results.tests) + 1 :]:
+            ax.tick_params(labelbottom=at + columns >= len(results.tests), labelleft=at % columns == 0)
+        for ax in axes[len(results.tests) :]:
             ax.set_axis_off()
-        for at, ax in enumerate(axes[: len(results.tests)]):
-            below = at + columns >= len(results.tests)
-            ax.tick_params(labelbottom=below, labelleft=at % columns == 0)
         _style.frame(
             figure,
             "How often each test finds a drift",
-            _subtitle(results),
+            f"{_subtitle(results)}\n",  # the key takes the second line
             "drift of the CAR (%)",
             "studies that reject (%)",
             _note(results),
         )
+        _key(figure, variances, len(results.tests) > 1)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
     return figure
@@ -105,19 +104,22 @@ def _line(at: int) -> dict[str, Any]:
     return {"color": colour, "linewidth": 1.8, "linestyle": dashes, "markersize": 3.0, "zorder": 4}
 
 
-def _key(ax: Axes, variances: list[float]) -> None:
-    """What the lines are, in the cell after the last test."""
-    ax.set_axis_off()
+def _key(figure: Figure, variances: list[float], others: bool) -> None:
+    """What the lines are, in the line below the subtitle."""
     entries: list[tuple[str, dict[str, Any]]] = [
-        ("this test" if variances == [1.0] else f"variance × {number(variance, 2).rstrip('0').rstrip('.')}", _line(at))
+        ("this test" if variances == [1.0] else f"variance × {variance:g}", _line(at))
         for at, variance in enumerate(variances)
     ]
-    entries.append(("the other tests", {"color": _style.QUIET, "linewidth": 0.9}))
+    if others:
+        entries.append(("the other tests", {"color": _style.QUIET, "linewidth": 0.9}))
     entries.append(("nominal level", {"color": _style.GREY, "linewidth": 0.8, "linestyle": (0, (3, 2))}))
-    for at, (text, line) in enumerate(entries):
-        y = 0.85 - 0.2 * at
-        ax.plot([0.02, 0.2], [y, y], transform=ax.transAxes, **{k: v for k, v in line.items() if k != "markersize"})
-        ax.text(0.25, y, text, transform=ax.transAxes, va="center", **_style.words(_style.BLACK))
+    width, height = (float(inches) * 72 for inches in figure.get_size_inches())
+    x, y = 8.0, height - 7 - 1.45 * _style.TITLE - 1.5 * _style.SMALL * _style.LEADING
+    for text, line in entries:
+        look = {name: value for name, value in line.items() if name != "markersize"}
+        figure.add_artist(Line2D([x / width, (x + 24) / width], [y / height, y / height], **look))
+        _style.figure_text(figure, x + 29, y, text, va="center", color=_style.BLACK)
+        x += 29 + _style.text_width(text) + 18
 
 
 def rejection_rates(results: SimulationResults, *, drift: float | None = None) -> Figure:
@@ -205,4 +207,5 @@ def _subtitle(results: SimulationResults) -> str:
 def _note(results: SimulationResults) -> str:
     band = f"exact {results.confidence * 100:g} % binomial band"
     inside = "" if len(np.unique(results.drift)) > 1 else f" Shaded: {band}; circles in it, diamonds outside."
-    return f"{results.design['Windows']} sessions; {results.design['Model']}.{inside}"
+    design = results.design
+    return f"{design['Returns']}. {design['Windows']} sessions; {design['Model']}.{inside}"

@@ -166,12 +166,19 @@ def simulate(
         n_dropped=sum(part.n_dropped for part in found),
         n_securities=len(pool.rows),
         design={
-            "Returns": repr(panel),
+            "Returns": _described(panel),
             "Model": repr(model),
             "Windows": f"CAR {design.window}, estimation {design.estimation}, event {design.event}",
             "Seed": "–" if seed is None or isinstance(seed, np.random.Generator) else str(seed),
         },
     )
+
+
+def _described(panel: ReturnPanel | SyntheticPanel) -> str:
+    if isinstance(panel, SyntheticPanel):
+        return str(panel)
+    first, last = panel.sessions[0], panel.sessions[-1]
+    return f"Panel of {panel.n_securities} securities, {panel.n_sessions} sessions {first:%Y-%m-%d} to {last:%Y-%m-%d}"
 
 
 def _checked(

@@ -90,6 +90,10 @@ class SyntheticPanel:
             if not 0.0 <= getattr(self, name) < np.inf:
                 raise InputError(f"{name}={getattr(self, name)!r} is negative or infinite.", remedy="Such as 0.3.")
 
+    def __str__(self) -> str:
+        shocks = "normal shocks" if self.df is None else f"Student t shocks with {self.df:.3g} degrees of freedom"
+        return f"Synthetic market-model returns, residual correlation {self.correlation:.3g}, {shocks}"
+
     def draw(self, seed: Seed = None) -> ReturnPanel:
         """One panel: the market first, then securities ``S0001``, ``S0002`` and so on.
 

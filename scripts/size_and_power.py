@@ -50,21 +50,28 @@ OWN_DATES: Why = {
     ("skew_t", "+"): "the cubic takes out a skewness estimated with noise, which adds variance at this N",
     ("sign_z", "+"): LATTICE,
     ("generalized_sign_z", "+"): LATTICE,
-    ("bhar_skew_boot", "-"): "resamples of a quarter of the events have noisier skewness than the sample, so the "
-    "resampled law is too wide at this N",
+    ("bhar_skew_boot", "-"): "a resample holds a quarter of the events; its skewness-adjusted t has fatter tails than "
+    "that of all, so the test is conservative",
+    ("placebo_p", "-"): "250 placebo days make p a multiple of 1/251, so that a nominal 5 % is 12/251 = 4.8 % at most",
 }
 RESTANDARDISED = (
-    "SCARs are divided by their own cross-sectional standard deviation; with few events that is noisy, and spreads all "
-    "ranks of the event window at once (Kolari & Pynnönen 2011 look at 50 events)"
+    "SCARs are divided by their own cross-sectional standard deviation; it is noisy where events are few or tails are "
+    "fat, and spreads or gathers all ranks of the event window at once"
+)
+UNEQUAL = (
+    "Student's t at 5 % is conservative for few independent CARs of unequal variance (Bakirov & Székely 2005, on which "
+    "Ibragimov & Müller build)"
 )
 TEN_EVENTS: Why = OWN_DATES | {
     **{(name, "+"): RESTANDARDISED for name in ("grank_t", "grank_z")},
+    **{(name, "-"): UNEQUAL for name in ("csect_t", "bmp_t", "calendar_portfolio_t", "cluster_t")},
     ("corrado_sign", "-"): "a mean of ten signs takes few values, and the normal law's bound falls between two of them",
     ("sign_z", "-"): "the exact binomial law has no size between 2.1 % and 10.9 % at N = 10, and takes the smaller",
     ("generalized_sign_z", "-"): LATTICE,
 }
 ONE_DATE: Why = {
     **{(name, "+"): "takes the events for independent, which on one date they are not" for name in INDEPENDENT},
+    ("placebo_p", "-"): OWN_DATES["placebo_p", "-"],
     ("grank_t", "+"): "the cross-sectional standard deviation of the SCARs is too small by √(1 − r̄), which Kolari and "
     "Pynnönen (2011) do not correct; the paper is followed",
     ("corrado_rank", "-"): "one common shock moves all ranks together, and a mean of ranks is bounded: its tails are "
@@ -85,7 +92,11 @@ OUTLIERS = (
     "single events with very large returns decide the skewness, or the standard deviation in every pseudo-value, that "
     "the correction reads, so it overshoots"
 )
-FAT_TAILS: Why = OWN_DATES | {(name, "+"): OUTLIERS for name in ("skew_t", "jackknife_t", "bhar_skew_boot")}
+FAT_TAILS: Why = (
+    OWN_DATES
+    | {(name, "+"): OUTLIERS for name in ("skew_t", "jackknife_t", "bhar_skew_boot")}
+    | {(name, "+"): RESTANDARDISED for name in ("grank_t", "grank_z")}
+)
 UNLIKE = (
     "the variance of real returns changes, so that of the estimation window is not that of the event session, and "
     "sessions of large moves reject too often"
@@ -182,7 +193,7 @@ def scenarios(panel: es.ReturnPanel | None) -> Iterator[Scenario]:
         yield Scenario(
             "Real returns, own dates",
             "real, own dates",
-            f"Random securities and random dates on {described(panel)}.",
+            f"Random securities and random dates on {described(panel)}. {HISTORY}",
             panel,
             "SPY",
             {},
@@ -191,7 +202,8 @@ def scenarios(panel: es.ReturnPanel | None) -> Iterator[Scenario]:
         yield Scenario(
             "Real returns, one date",
             "real, one date",
-            f"Random securities on one random date for all events of a study, on {described(panel)}.",
+            f"Random securities on one random date for all events of a study, on {described(panel)}. {HISTORY} With "
+            "one date for each study there are no more independent outcomes than sessions.",
             panel,
             "SPY",
             {"dates": "shared"},
@@ -207,6 +219,9 @@ def scenarios(panel: es.ReturnPanel | None) -> Iterator[Scenario]:
             {"dates": "shared", "min_obs": 200},
             SHUFFLED,
         )
+
+
+HISTORY = "Companies that are listed today, and one history that all studies share: the band takes it as given."
 
 
 def described(panel: es.ReturnPanel) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from eventstudy._typing import BoolArray, FloatArray
 from eventstudy.abnormal import Cumulated, cumulated, weighted_mean
 from eventstudy.inference.base import TestResult, TestSample, run_tests
+from eventstudy.inference.bootstrap import forecast_inflation
 from eventstudy.inference.by_date import calendar_portfolio, calendar_standard_error
 from eventstudy.inference.dependence import EstimationSummary, SharedDates, estimation_summary, shared_dates
 from eventstudy.inference.parametric import mean_standard_error
@@ -103,9 +104,14 @@ class Battery:
             return error, n - 1.0, "cross-section"
         portfolio = self.portfolio(there)
         portfolio = portfolio[~np.isnan(portfolio)]
-        spread = float(portfolio.std(ddof=1)) if n and len(portfolio) > 2 else 0.0
+        spread = float(np.sqrt((portfolio**2).mean())) if n and len(portfolio) > 2 else 0.0
+        if spread <= 0.0:
+            return np.nan, len(portfolio) - 1.0, "portfolio"
         length, _ = weighted_mean(np.where(there, c.n_used, np.nan), weights)
-        return spread * float(np.sqrt(length)) if spread > 0.0 else np.nan, len(portfolio) - 1.0, "portfolio"
+        # residuals are smaller than errors, and a forecast holds the parameters' error: exactly so on one shared date
+        fit, dof = self.fit, c.dof[there]
+        inflation = forecast_inflation(c.std_error[there], fit.sigma2[there], fit.n_obs[there], dof, length)
+        return spread * float(np.sqrt(length)) * inflation, float(dof.mean()), "portfolio"
 
     def cumulated(self, window: Window) -> Cumulated:
         """CAR and SCAR of every event over one window."""

@@ -62,7 +62,7 @@ class BlockBootstrap:
 
 
 def forecast_inflation(
-    std_error: FloatArray, sigma2: FloatArray, n_obs: IntArray, dof: FloatArray, length: int
+    std_error: FloatArray, sigma2: FloatArray, n_obs: IntArray, dof: FloatArray, length: float
 ) -> float:
     """Forecast standard deviation of a CAR over that of a sum of resampled residuals, for :func:`block_bootstrap`.
 
@@ -76,8 +76,8 @@ def forecast_inflation(
         Forecast standard error of the CAR, residual variance, ``M − K``; events with NaN do not count.
     n_obs : ndarray of int64, shape (n,)
         ``M``.
-    length : int
-        Sessions of the window, ``L``.
+    length : float
+        Sessions of the window, ``L``; their mean where some are skipped.
 
     Examples
     --------

@@ -25,6 +25,7 @@ __all__ = [
     "time_series_t",
 ]
 
+_JACKKNIFE_EVENTS = 10
 _NO_SPREAD = "the {what} of all {n} events are equal, so there is no cross-sectional variance"
 
 
@@ -274,8 +275,8 @@ def jackknife_t(sample: TestSample) -> Outcome:
     if not isinstance(plain, tuple):
         return plain
     t, _, n = plain
-    if n < 3:
-        return f"leaving one out needs three events with a value, there are {n}"
+    if n < _JACKKNIFE_EVENTS:
+        return f"the jackknife of a ratio needs {_JACKKNIFE_EVENTS} events, there are {n}: with fewer its sign may turn"
     x = sample.scar[~np.isnan(sample.scar)]
     mean = x.mean()
     deviation = x - mean

@@ -484,7 +484,7 @@ def test_power_command_on_a_file(tmp_path: Path, sample_prices):
     options = "--model mean --events 3 --studies 5 --dates shared --estimation -60:-6 --window -5:5 --test bmp_t"
     done = power("--source", str(tmp_path / "prices.csv"), *options.split())
     assert done.exit_code == 0, done.output
-    assert "ReturnPanel(4 securities" in done.stdout
+    assert "Panel of 4 securities" in done.stdout
     without = power("--source", str(tmp_path / "prices.csv"), "-b", "SPY", *options.split()[4:])
     assert without.exit_code == 0, without.output
     assert "of 1 security-events" in without.stdout
