@@ -20,8 +20,11 @@ from eventstudy.errors import (
 from eventstudy.events import Events
 from eventstudy.models import FactorModel, MarketAdjusted, MarketModel, MeanAdjusted
 from eventstudy.panel import ReturnPanel
+from eventstudy.rejection import SimulationResults
 from eventstudy.results import EventStudyResults
+from eventstudy.simulate import simulate
 from eventstudy.study import EventStudy
+from eventstudy.synthetic import SyntheticPanel
 from eventstudy.windows import Window
 
 try:
@@ -49,9 +52,12 @@ __all__ = [
     "MeanAdjusted",
     "Prices",
     "ReturnPanel",
+    "SimulationResults",
+    "SyntheticPanel",
     "ThinWindowWarning",
     "Window",
     "WindowError",
     "__version__",
     "load_prices",
+    "simulate",
 ]

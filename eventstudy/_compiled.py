@@ -477,5 +477,7 @@ def meeting_dates(dates: Any, size: Any, scores: Any, counts: Any, min_shared: i
             if not complete:
                 joint = _dot(counts[g, lag:], counts[h, :shared]) / (size[g] * size[h])
             if joint >= min_shared:
-                total += _dot(scores[g, lag:], scores[h, :shared]) / joint
+                # residuals are in units of their own window, so that over part of it a correlation may pass one
+                most = size[g] * size[h]
+                total += min(max(_dot(scores[g, lag:], scores[h, :shared]) / joint, -most), most)
     return total

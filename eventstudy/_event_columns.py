@@ -32,6 +32,7 @@ def read_csv(path: Path) -> pd.DataFrame:
     return pd.read_csv(
         path,
         dtype=str,
+        index_col=False,
         keep_default_na=False,
         na_filter=False,
         skip_blank_lines=False,

@@ -25,6 +25,7 @@ __all__ = ["manifest", "tables", "write"]
 
 _ROWS = 65_536  # events written at a time, so that a million of them never stand in one frame
 
+ACROSS = ("aar", "caar", "tests", "dropped", "group_caar")
 PER_EVENT = ("events", "parameters", "abnormal_returns", "sar", "car", "bhar")
 
 
@@ -95,6 +96,8 @@ def write(
     put = _csv if suffix == "csv" else _parquet
     try:
         out.mkdir(parents=True, exist_ok=True)
+        for name in ACROSS:  # a table of an earlier study must not pass for one of this
+            (out / f"{name}.{suffix}").unlink(missing_ok=True)
         for name in PER_EVENT:
             put(_pieces(res, name, windows, rows), out / f"{name}.{suffix}")
         for name, table in _across(res, windows).items():

@@ -530,5 +530,7 @@ class ResidualSums:
             cross = np.einsum("gt,gt->g", self.scores[early], self.scores[late])
             joint = np.einsum("gt,gt->g", self.counts[early], self.counts[late]) / (size[met] * size[later[met]])
             enough = joint >= min_shared
-            total += float((cross[enough] / joint[enough]).sum())
+            # residuals are in units of their own window, so that over part of it a correlation may pass one
+            most = (size[met] * size[later[met]])[enough]
+            total += float(np.clip(cross[enough] / joint[enough], -most, most).sum())
         return total

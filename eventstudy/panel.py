@@ -406,8 +406,20 @@ def _wide(frame: pd.DataFrame, what: str) -> tuple[FloatArray, pd.Index, pd.Date
                 sessions = pd.DatetimeIndex(pd.to_datetime(sessions))
         except (ValueError, TypeError) as error:
             raise InputError(f"The index of the frame of {what} is not made of dates: {error}.") from None
+    if isinstance(frame.columns, pd.MultiIndex):
+        raise InputError(
+            f"The frame of {what} has columns of {frame.columns.nlevels} levels, such as {frame.columns[0]!r}.",
+            remedy='Pick one field first, such as frame["Close"].',
+        )
     if sessions.tz is not None:
-        sessions = sessions.tz_localize(None)
+        local = sessions.tz_localize(None)
+        if str(sessions.tz).upper() in ("UTC", "ETC/UTC", "UTC+00:00") and (local != local.normalize()).any():
+            # midnight of an Asian exchange is a moment of the day before in UTC
+            raise InputError(
+                f"The dates of the frame of {what} are moments in {sessions.tz}, such as {sessions[0]}, not dates.",
+                remedy="Convert them to the exchange's zone first: frame.index.tz_convert(zone).normalize().",
+            )
+        sessions = local
     columns = []
     for position, name in enumerate(frame.columns):
         columns.append(_numeric(frame.iloc[:, position], str(name)))

@@ -160,8 +160,14 @@ class EventStudy:
         DroppedEventsWarning, ThinWindowWarning, ClusteredEventsWarning
             Each once, with counts.
         """
-        if chunk_size is not None and (isinstance(chunk_size, bool) or chunk_size < 1):
+        if chunk_size is not None and (
+            isinstance(chunk_size, bool) or not isinstance(chunk_size, int | np.integer) or chunk_size < 1
+        ):
             raise InputError(f"chunk_size={chunk_size!r} is not a positive whole number.", remedy="Such as 65_536.")
+        if executor is not None and not callable(getattr(executor, "submit", None)):
+            raise InputError(
+                f"executor={executor!r} cannot be given work.", remedy="Give a concurrent.futures.Executor."
+            )
         resolved = self.events.resolve(self.returns.sessions, self.calendar)
         row = self.events.rows_in(self.returns)
         reasons = self._misplaced(row, resolved)

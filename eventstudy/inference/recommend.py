@@ -13,9 +13,9 @@ from eventstudy.inference.dependence import SharedDates
 
 __all__ = ["Recommendation", "recommendation"]
 
-_FEW_EVENTS = 5  # below it the cross-section says too little about its own spread
+_FEW_EVENTS = 3  # below it the cross-section says nothing about its own spread
 _SKEWED = 1.0
-_NORMAL_EVENTS = 30
+_RANK_EVENTS = 30  # with fewer, the spread that rescales SCARs is too noisy for ranks
 _DATES = 10  # dates that make a test of date means worth having
 
 
@@ -55,11 +55,12 @@ def recommendation(results: Sequence[TestResult], scar: FloatArray, shared: Shar
 
     Notes
     -----
-    Fewer than five events: ``time_series_t``, which takes its spread from the estimation window. Shared dates:
-    ``cluster_t`` with ten dates or more, ``grank_t`` with two to nine; with one ``grank_t`` if the SCARs are skewed or
-    fewer than thirty, else ``bmp_t_adj``. Windows of different dates that overlap: ``calendar_portfolio_t``. No shared
-    dates: ``grank_t`` or ``bmp_t`` by the same rule. The next of the list stands in for a test without an answer.
-    Patell's z is never chosen: that the event leaves the variance alone cannot be known beforehand.
+    Fewer than three events: ``time_series_t``, which takes its spread from the estimation window and leaves the
+    parameters' error out. Windows of different dates that overlap: ``calendar_portfolio_t``. Shared dates:
+    ``cluster_t`` with ten dates or more; otherwise ``bmp_t_adj``, or with thirty events or more ``grank_t`` if there
+    are several dates or the SCARs are skewed. No shared dates: ``bmp_t``, or ``grank_t`` by the same rule. The next of the
+    list stands in for a test without an answer. Patell's z is never chosen: that the event leaves the variance alone
+    cannot be known beforehand.
     """
     x = scar[~np.isnan(scar)]
     n = len(x)
@@ -68,9 +69,9 @@ def recommendation(results: Sequence[TestResult], scar: FloatArray, shared: Shar
     skewness = float((centred**3).mean() / spread**1.5) if spread > 0.0 else 0.0
     shape = f"skewness of SCAR {skewness:.1f}".replace("-", "−")
     skewed = abs(skewness) > _SKEWED
-    unusual = skewed or n < _NORMAL_EVENTS
+    unusual = skewed and n >= _RANK_EVENTS
     rank = f"{n} events, {shape}: ranks do not need normal returns"
-    mean = f"{n} events, {shape}: means are close enough to normal"
+    mean = f"{n} events, {shape}: a mean of standardised returns is close enough to normal"
     if n:
         increase = f"mean squared SCAR {float((x**2).mean()):.1f} (1 without a variance increase), which it allows for"
         rank, mean = f"{rank}; {increase}", f"{mean}; {increase}"
@@ -90,9 +91,10 @@ def recommendation(results: Sequence[TestResult], scar: FloatArray, shared: Shar
         if shared.n_dates >= _DATES:
             choices.append(("cluster_t", f"{dates}: their mean CARs are tested by date, whatever their correlation"))
         adjusted = [("grank_t", f"{dates}, which ranks over time allow for; {rank}")]
-        if shared.n_dates == 1:
-            adjusted.append(("bmp_t_adj", f"{dates}, and it is adjusted for their correlation; {mean}"))
-        choices += adjusted if unusual else adjusted[::-1]
+        adjusted.append(("bmp_t_adj", f"{dates}, and it is adjusted for their correlation; {mean}"))
+        # on several dates the adjustment counts correlation that the CARs do not share, and costs power
+        ranks_first = unusual or (shared.n_dates > 1 and n >= _RANK_EVENTS)
+        choices += adjusted if ranks_first else adjusted[::-1]
     else:
         plain = [("grank_t", rank), ("bmp_t", mean)]
         choices += plain if unusual else plain[::-1]

@@ -160,7 +160,7 @@ def test_weighted_mean():
 
 
 @pytest.mark.parametrize("shared", [True, False])
-def test_weights_of_a_study(synthetic, study_of, events_at, shared):
+def test_weights_of_a_study(synthetic, study_of, events_at, ols_event, shared):
     frame = synthetic(6, 260, seed=52)
     positions = {f"S{i:02d}": 170 if shared else 170 + 7 * i for i in range(6)}
     weight = np.array([1.0, 4.0, 2.0, 0.5, 3.0, 1.0])
@@ -181,8 +181,13 @@ def test_weights_of_a_study(synthetic, study_of, events_at, shared):
     share = weight / weight.sum()
     cross = np.sqrt(6 / 5 * ((share * (cars - mean)) ** 2).sum())
     assert row["std_error_from"] == ("portfolio" if shared else "cross-section")
-    assert row["std_error"] == pytest.approx(portfolio.std(ddof=1) * 2 if shared else cross, rel=1e-9)
-    assert row["df"] == (119 if shared else 5)
+    # on one date the mean CAR is the CAR of the portfolio, whose own regression gives its exact forecast error
+    whole = frame.assign(P=(frame[list(positions)] * weight).sum(axis=1) / weight.sum())
+    exact = ols_event(whole, "P", ["MKT"], 170, (-130, -11), (-1, 2)).car(slice(0, 4))
+    assert row["std_error"] == pytest.approx(exact["std_error"] if shared else cross, rel=1e-9)
+    assert row["df"] == (118 if shared else 5)
+    if shared:
+        assert [row["ci_lower"], row["ci_upper"]] == pytest.approx([exact["ci_lower"], exact["ci_upper"]], rel=1e-8)
 
 
 def test_weights_stay_with_their_events(synthetic, study_of):

@@ -99,6 +99,22 @@ def test_zones_and_times_of_day_leave_the_date():
     assert ReturnPanel.from_prices(frame) == expected
 
 
+def test_moments_in_utc_are_not_dates():
+    """Midnight in Tokyo is 15:00 of the day before in UTC: taken as dates, every session would move by one."""
+    frame = prices()
+    frame.index = DAYS.tz_localize("Asia/Tokyo").tz_convert("UTC")
+    with pytest.raises(InputError, match=r"moments in UTC, such as 2025-01-2\d 15:00.*tz_convert"):
+        ReturnPanel.from_prices(frame)
+    frame.index = DAYS.tz_localize("UTC")
+    assert list(ReturnPanel.from_prices(frame).sessions) == list(DAYS[1:])
+
+
+def test_columns_of_several_levels_are_refused():
+    frame = pd.concat({"Close": prices(), "Volume": prices()}, axis=1)
+    with pytest.raises(InputError, match=r"columns of 2 levels, such as \('Close', 'A'\).*frame\[\"Close\"\]"):
+        ReturnPanel.from_prices(frame)
+
+
 # -- names --------------------------------------------------------------------------------------------------------
 
 
