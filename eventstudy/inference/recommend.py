@@ -57,8 +57,8 @@ def recommendation(results: Sequence[TestResult], scar: FloatArray, shared: Shar
     -----
     Fewer than three events: ``time_series_t``, which takes its spread from the estimation window and leaves the
     parameters' error out. Windows of different dates that overlap: ``calendar_portfolio_t``. Shared dates:
-    ``cluster_t`` with ten dates or more; otherwise ``bmp_t_adj``, or with thirty events or more ``grank_t`` if there
-    are several dates or the SCARs are skewed. No shared dates: ``bmp_t``, or ``grank_t`` by the same rule. The next of the
+    ``cluster_t`` with ten dates or more; otherwise ``bmp_t_adj``, or with thirty events or more ``grank_t`` for
+    several dates or skewed SCARs. No shared dates: ``bmp_t``, or ``grank_t`` by the same rule. The next of the
     list stands in for a test without an answer. Patell's z is never chosen: that the event leaves the variance alone
     cannot be known beforehand.
     """
