@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup study test test-slow lint format clean bench size
+.PHONY: setup study test test-slow lint format docs clean bench size
 
 setup: $(READY)
 
@@ -34,8 +34,12 @@ format: $(READY)
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
+docs: $(READY)  ## the documentation as pages, in site/; a broken link or reference stops it
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[docs]"
+	$(BIN)/mkdocs build --strict --quiet
+
 clean:
-	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) site out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 
 bench: $(READY)  ## benchmarks/RESULTS.md and plots from one run, under 20 minutes; leave the machine alone meanwhile
 	$(BIN)/python benchmarks/run.py

@@ -381,7 +381,8 @@ def _source(prices: pd.DataFrame) -> str:
     if not isinstance(info, pd.DataFrame):
         return ""
     known = info[["provider", "basis"]].dropna().drop_duplicates()
-    return "; ".join(f"{row.provider} ({row.basis})" for row in known.itertuples())
+    names = {"sample": "bundled sample of Yahoo Finance data", "yahoo": "Yahoo Finance"}
+    return "; ".join(f"{names.get(str(row.provider), row.provider)} ({row.basis})" for row in known.itertuples())
 
 
 def _wide(frame: pd.DataFrame, what: str) -> tuple[FloatArray, pd.Index, pd.DatetimeIndex]:

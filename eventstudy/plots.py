@@ -316,8 +316,8 @@ class Plotter:
             inside = [f"{item.text} (session {_tau(item.tau)})" for item in _style.confounders(marks)
                       if item.tau in window]  # fmt: skip
             about += f"\nThe window contains: {'; '.join(inside)}" if inside else ""
-            title = f"Cumulative abnormal return by security, sessions {_span(window)}"
-            _style.axis_label(axes, "x", f"cumulative abnormal return over sessions {_span(window)} (%)")
+            title = f"Cumulative abnormal return by security, {_sessions(window)}"
+            _style.axis_label(axes, "x", f"cumulative abnormal return over {_sessions(window)} (%)")
             _values_beside(axes, rows, title, about, self.note() if own else None, f"{_per_cent(level)} interval (%)")
             rows.draw_heads(axes, {name: _style.darkened(colour) for name, colour in colours.items()})
             _style.headroom(axes, _style.legend(axes, {} if rows.heads or not res.groups else colours))
@@ -811,6 +811,10 @@ def _tau(tau: int) -> str:
 
 def _span(window: Window) -> str:
     return _tau(window.start) if len(window) == 1 else f"{_tau(window.start)} to {_tau(window.end)}"
+
+
+def _sessions(window: Window) -> str:
+    return f"{'session' if len(window) == 1 else 'sessions'} {_span(window)}"
 
 
 def _day(day: pd.Timestamp) -> str:

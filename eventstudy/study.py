@@ -34,6 +34,7 @@ __all__ = ["EventStudy", "Missing"]
 Missing: TypeAlias = Literal["propagate", "skip"]
 
 DEFAULT_MIN_OBS = 120
+_SHORT = 0.75  # share of the estimation window below which an event is warned of
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,9 +221,10 @@ class EventStudy:
             start = fit.index.position[at] + window.start
             cut = f"; the data start {-start} sessions into the window" if start < 0 else ""
             need = max(self._min_obs, fit.n_params + 1)
+            gaps = self._benchmark_gaps(max(start, 0), int(fit.index.position[at]) + window.end)
             return (
                 f"{where}{fit.n_obs[at]} usable returns in the estimation window {window}, fewer than the {need} "
-                f"asked for{cut}. Load earlier prices, or lower min_obs."
+                f"asked for{cut}{gaps}. Load earlier prices, or lower min_obs."
             )
         if status == kernels.SINGULAR:
             return (
@@ -235,6 +237,16 @@ class EventStudy:
                 f"security is the benchmark. Leave it out."
             )
         return f"{where}no abnormal return in the event window {self._event}. Load prices around the event."
+
+    def _benchmark_gaps(self, first: int, last: int) -> str:
+        """Words for the benchmarks that lack returns on some sessions of the panel from ``first`` to ``last``."""
+        found = []
+        for name in self.model.benchmarks:
+            missing = np.flatnonzero(np.isnan(self.returns.values[self.returns.row(name), first : last + 1]))
+            if len(missing):
+                day = self.returns.sessions[first + int(missing[0])]
+                found.append(f"; the benchmark {name} has no return on {len(missing)} of them, first {day:%Y-%m-%d}")
+        return "".join(found)
 
     def _dropped(self, reasons: dict[int, str], resolved: ResolvedEvents) -> pd.DataFrame:
         out = sorted(reasons)
@@ -264,20 +276,23 @@ class EventStudy:
         if thin.any():
             at = int(np.flatnonzero(thin)[0])
             tau = self._event.start + int(np.flatnonzero(np.isnan(fit.ar[at]))[0])
+            column = int(fit.index.position[at]) + tau
+            gaps = self._benchmark_gaps(column, column) if 0 <= column < self.returns.n_sessions else ""
+            cause = ", where the benchmark has none" if gaps else ""
             what = "are missing" if self.missing == "propagate" else "sum the sessions that are there"
             warnings.warn(
                 f"{int(thin.sum())} security-events lack returns in the event window (first: "
-                f"{self.returns.tickers[fit.index.security[at]]} at tau = {tau}); their CARs over such sessions {what}."
+                f"{self.returns.tickers[fit.index.security[at]]} at tau = {tau}{cause}); their CARs over such sessions {what}."
                 " See n_missing in results.car().",
                 ThinWindowWarning,
                 stacklevel=3,
             )
-        cut = fit.index.position + self._estimation.start < 0
+        cut = (fit.index.position + self._estimation.start < 0) | (fit.n_obs < _SHORT * len(self._estimation))
         if cut.any():
             at = int(np.flatnonzero(cut)[0])
             warnings.warn(
-                f"{int(cut.sum())} estimation windows begin before the data and are shorter than the "
-                f"{self._estimation} asked for (first: {self.returns.tickers[fit.index.security[at]]}, event session "
+                f"{int(cut.sum())} estimation windows begin before the data, or lack more than a quarter of the returns of "
+                f"{self._estimation} (first: {self.returns.tickers[fit.index.security[at]]}, event session "
                 f"{self.returns.sessions[fit.index.position[at]]:%Y-%m-%d}, {fit.n_obs[at]} usable returns). See n_obs "
                 "in results.parameters.",
                 ThinWindowWarning,

@@ -17,7 +17,6 @@ import pandas as pd
 import eventstudy as es
 from eventstudy._render import number, p_value, percent
 from eventstudy.data.sample import known_events
-from eventstudy.inference import holm
 from eventstudy.plots import save
 
 ARTICLE = "2025-01-29 04:46"
@@ -35,6 +34,10 @@ MODELS: dict[str, es.MarketModel | es.FactorModel] = {
 }
 WINDOWS = [(0, 0), (-1, 1), (0, 1), (0, 5), (-10, 10)]
 MARKS = {-2: "27 Jan sell-off", 0: "FOMC at 14:00", 1: "after MSFT, META results"}
+PRESS = [  # reports of the days themselves, beside the bundled calendar; their hours are not known well
+    ("2025-01-21", "", "during", "sector", "press reports of the Stargate venture before its announcement", "medium"),
+    ("2025-01-29", "", "during", "NVDA", "press report of US talks on limiting H20 sales to China", "medium"),
+]
 CLOCK = {"before open": "08:00", "after close": "17:00"}  # stands for an announcement dated without a time
 
 
@@ -78,10 +81,11 @@ def stacked(results: dict[str, es.EventStudyResults], table: str) -> pd.DataFram
 
 def dated_events(res: es.EventStudyResults) -> pd.DataFrame:
     """Other dated events whose session lies in the event window, with their relative session ``tau``."""
-    known = known_events()
+    known = known_events().assign(date=lambda frame: frame["date"].astype(str).str[:10])
+    known = pd.concat([known, pd.DataFrame(PRESS, columns=known.columns)], ignore_index=True)
     known = known[known["certainty"] != "seed"]
     clock = known["time_et"].replace("", np.nan).fillna(known["timing"].map(CLOCK)).fillna("12:00")
-    moments = known["date"].astype(str).str[:10] + " " + clock
+    moments = known["date"] + " " + clock
     table = es.Events.from_frame(
         pd.DataFrame({"ticker": known["scope"], "timestamp": moments, "label": known["label"]}), tz=ZONE
     )
@@ -103,7 +107,7 @@ def figures(results: dict[str, es.EventStudyResults], out: Path) -> None:
         save(res.plot.caar_by_group(mark=MARKS), out / f"caar_by_group_{stem}.png")
         save(res.plot.heatmap(mark=MARKS), out / f"heatmap_{stem}.png")
         for start, end in ((0, 0), (0, 1)):
-            save(res.plot.car(start, end), out / f"car_{start}_{end}_{stem}.png")
+            save(res.plot.car(start, end, mark=MARKS), out / f"car_{start}_{end}_{stem}.png")
 
 
 def summary(results: dict[str, es.EventStudyResults], confounders: pd.DataFrame) -> str:
@@ -112,8 +116,8 @@ def summary(results: dict[str, es.EventStudyResults], confounders: pd.DataFrame)
     shared = plain.shared_dates
     session = plain.events["session"].iloc[0]
     lines = [
-        "The DeepSeek study: what the dispute of 29 January 2025 did to MSFT, NVDA and peers",
-        "=" * 84,
+        "The DeepSeek study: MSFT, NVDA and peers around the dispute of 29 January 2025",
+        "=" * 79,
         f"Article of {ARTICLE} New York time; event session {session:%a %d %b %Y} ({plain.events['rule'].iloc[0]}).",
         f"{len(plain)} stocks, estimation window {plain.fit.index.estimation}, event window {plain.fit.index.event}, "
         f"counted in NYSE sessions.",
@@ -128,19 +132,24 @@ def summary(results: dict[str, es.EventStudyResults], confounders: pd.DataFrame)
         "",
         "2. Did it move Nvidia?",
         *told(plain, chips, "NVDA", (0, 0)),
+        "   On that day the press also reported US talks on limiting Nvidia's H20 sales to China, and NVDA is one of 18",
+        f"   stocks looked at: after Holm's correction p is {holm_p(plain, 'NVDA')} (SPY) and {holm_p(chips, 'NVDA')} "
+        "(SPY+SMH).",
         *told(plain, chips, "NVDA", (-1, 1)),
         *told(plain, chips, "NVDA", (-10, 10)),
         f"   The sell-off of 27 Jan (tau = −2) was {one(plain, 'NVDA', (-2, -2))} against SPY; any window that starts "
         "before 28 Jan holds it.",
         "",
-        "3. Did it move the peers?",
-        *(line for window in ((0, 0), (0, 1)) for name, res in results.items() for line in whole(res, name, window)),
+        "3. Did it move the peers? (all but MSFT and NVDA)",
+        *(line for window in ((0, 0), (0, 1)) for name, res in results.items() for line in peers(res, name, window)),
+        "   The second window holds META's results as well, also after the close of 29 Jan.",
         f"   One by one on {session:%d %b}, after Holm's correction for {shared.n_events} stocks: "
         f"{singled_out(plain)} (SPY); {singled_out(chips)} (SPY+SMH).",
         "",
-        f"4. Who gained and who lost on {session:%d %b}? (mean abnormal return, 95 % interval, portfolio t-test)",
+        f"4. Groups on {session:%d %b} (mean abnormal return, 95 % interval, portfolio t-test)",
         *by_group(results, (0, 0)),
-        "   The intervals are wide and the groups were looked at together: read the signs as a description.",
+        "   The intervals are wide, the groups were looked at together, and the day held other news: read the signs as a",
+        "   description, not as gains and losses from the dispute.",
         "",
         "5. Correlations and volatility (description, no test)",
         *risk(plain),
@@ -149,6 +158,7 @@ def summary(results: dict[str, es.EventStudyResults], confounders: pd.DataFrame)
         *(
             f"   tau {row['tau']:+3d}  {row['session']}  {row['scope']:<7} {row['label']}"
             + (f" ({row['timing']})" if row["timing"] else "")
+            + (f" [certainty {row['certainty']}]" if row["certainty"] != "high" else "")
             for row in confounders.to_dict("records")
         ),
         "",
@@ -187,15 +197,23 @@ def told(plain: es.EventStudyResults, chips: es.EventStudyResults, ticker: str, 
     return [f"   {ticker} over {es.Window.of(window)}: {parts[0]};", f"   {'':>{len(ticker)}}      {parts[1]}."]
 
 
-def whole(res: es.EventStudyResults, name: str, window: tuple[int, int]) -> list[str]:
-    """CAAR of all securities: the test to read first, then how the tests that hold on one date compare to the rest."""
-    tests = res.tests(window)
+def holm_p(res: es.EventStudyResults, ticker: str) -> str:
+    """P-value of one security on the event session, corrected for all that were looked at."""
+    car = res.car(0, 0, adjusted=True).set_index("ticker")
+    return p_value(car.loc[ticker, "p_holm"])
+
+
+def peers(everyone: es.EventStudyResults, name: str, window: tuple[int, int]) -> list[str]:
+    """CAAR of the peers: the test to read first, then how the tests that hold on one date compare to the rest."""
+    res = everyone.select(ticker=[ticker for ticker in GROUPS if ticker not in ("MSFT", "NVDA")])
+    # on one date the calendar-time portfolio is the time-series test, which must not count twice
+    tests = res.tests(window).drop(index="calendar_portfolio_t")
     caar = res.caar(window).iloc[0]
     advised = res.recommended(window)
     held = tests[tests["valid_under_clustering"]]["p_value"].dropna()
     loose = tests[~tests["valid_under_clustering"]]["p_value"].dropna()
     return [
-        f"   All {caar['n']:.0f} over {es.Window.of(window)}, {name}: mean {percent(caar['caar'])}; {advised.name} "
+        f"   {caar['n']:.0f} peers over {es.Window.of(window)}, {name}: mean {percent(caar['caar'])}; {advised.name} "
         f"{p_text(advised.result.p_value)}.",
         f"     Of {len(held)} tests that allow for the shared date {(held < 0.05).sum()} reject at 5 % (p from "
         f"{p_value(held.min())} to {p_value(held.max())}); of {len(loose)} that ignore it, {(loose < 0.05).sum()} do.",
@@ -204,8 +222,8 @@ def whole(res: es.EventStudyResults, name: str, window: tuple[int, int]) -> list
 
 def singled_out(res: es.EventStudyResults) -> str:
     """Securities whose event-day return survives the correction for many looks."""
-    car = res.car(0, 0)
-    left = car["ticker"][holm(car["p_value"].to_numpy()) < 0.05].tolist()
+    car = res.car(0, 0, adjusted=True)
+    left = car["ticker"][car["p_holm"] < 0.05].tolist()
     return ", ".join(left) if left else "none differs from zero at 5 %"
 
 
@@ -225,6 +243,7 @@ def by_group(results: dict[str, es.EventStudyResults], window: tuple[int, int]) 
 def risk(res: es.EventStudyResults) -> list[str]:
     """How large and how joint the abnormal returns of the event window were, beside the estimation window."""
     squares = (res.sar**2).mean()
+    others = (res.sar.drop(index="MSFT", level="ticker") ** 2).mean()
     window = res.fit.index.event
     inside = res.abnormal_returns.T.corr().to_numpy()
     joint = inside[np.triu_indices(len(inside), 1)].mean()
@@ -235,6 +254,7 @@ def risk(res: es.EventStudyResults) -> list[str]:
             f"{label} {number(squares[tau], 1)}" for tau, label in ((-2, "27 Jan"), (0, "29 Jan"), (1, "30 Jan"))
         )
         + f"; mean of the other sessions of {window}: {number(squares.drop([-2, 0, 1]).mean(), 1)}.",
+        f"   Without MSFT, which answered to its results, 30 Jan is {number(others[1], 1)}.",
         f"   Mean pairwise correlation of abnormal returns: {number(res.estimation_summary.mean_correlation)} in the "
         f"estimation window, {number(joint)} over {window} (27 Jan included), "
         f"{number(after[np.triu_indices(len(after), 1)].mean())} over the {window.end} sessions after the article.",

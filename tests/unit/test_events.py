@@ -715,3 +715,10 @@ def test_a_million_events_agree_with_single_ones(panel):
         assert found.position[row] == place
         assert found.shift[row] == (session - local.normalize()).days
         assert (found.reason[row] is None) == (place >= 0)
+
+
+def test_a_row_with_a_cell_too_many_keeps_its_columns(tmp_path):
+    path = tmp_path / "events.csv"
+    path.write_text("ticker,timestamp\nMSFT,2025-01-29,\n")
+    events = Events.read(path)
+    assert list(events.ticker) == ["MSFT"]

@@ -347,3 +347,19 @@ def test_two_numbers_are_one_window_in_the_summary_too(res):
     assert str(res.summary("0:1")) == str(res.summary((0, 1)))
     with pytest.raises(es.InputError, match="windows is empty"):
         res.frames([])
+
+
+def test_tables_of_an_earlier_study_do_not_stay(res, tmp_path):
+    (tmp_path / "group_caar.csv").write_text("an earlier study had groups")
+    res.to_csv(tmp_path)
+    assert (tmp_path / "group_caar.csv").exists() == bool(res.groups)
+
+
+@pytest.mark.parametrize("window", [(0, 0), (-5, 5)])
+def test_one_event_has_one_interval(synthetic, study_of, events_at, window):
+    """CAAR of a single event is its CAR, with the same exact forecast error, degrees of freedom and interval."""
+    frame = synthetic(1, 260, seed=77)
+    res = study_of(frame, events_at(frame, {"S00": 200}))
+    one, mean = res.car(*window).iloc[0], res.caar(*window).iloc[0]
+    for name in ("std_error", "ci_lower", "ci_upper", "df"):
+        assert mean[name] == pytest.approx(one[name], rel=1e-12)

@@ -305,3 +305,50 @@ def test_inputs_are_left_alone(synthetic, study_of):
     res.summary(), res.frames(), res.tests(0, 0), res.group_caar(0, 0)
     pd.testing.assert_frame_equal(frame, copies[0])
     pd.testing.assert_frame_equal(table, copies[1])
+
+
+# -- the benchmark's own gaps -------------------------------------------------------------------------------------
+
+
+def test_a_benchmark_without_returns_is_named(synthetic, events_at):
+    frame = synthetic(2, 260, seed=66)
+    frame.iloc[60:170, 0] = np.nan
+    events = events_at(frame, {"S00": 200})
+    panel = es.ReturnPanel.from_frame(frame)
+    study = es.EventStudy(panel, events, es.MarketModel("MKT"), (-150, -11), (-5, 5), 60)
+    first = frame.index[60]
+    with pytest.raises(
+        es.InsufficientDataError, match=f"benchmark MKT has no return on 110 of them, first {first:%Y-%m-%d}"
+    ):
+        study.fit()
+
+
+def test_a_benchmark_without_a_return_on_the_day_is_said(synthetic, events_at):
+    frame = synthetic(2, 260, seed=67)
+    frame.iloc[201, 0] = np.nan
+    study = es.EventStudy(
+        es.ReturnPanel.from_frame(frame), events_at(frame, {"S00": 200}), es.MarketModel("MKT"), (-150, -11), (-5, 5)
+    )
+    with pytest.warns(es.ThinWindowWarning, match=r"S00 at tau = 1, where the benchmark has none"):
+        study.fit()
+
+
+def test_an_estimation_window_with_many_gaps_is_said(synthetic, events_at):
+    frame = synthetic(2, 260, seed=68)
+    frame.iloc[60:110, 1] = np.nan
+    study = es.EventStudy(
+        es.ReturnPanel.from_frame(frame),
+        events_at(frame, {"S00": 200}),
+        es.MarketModel("MKT"),
+        (-150, -11),
+        (-5, 5),
+        60,
+    )
+    with pytest.warns(es.ThinWindowWarning, match=r"lack more than a quarter of the returns.*90 usable"):
+        study.fit()
+
+
+@pytest.mark.parametrize("executor", [4, "threads"])
+def test_an_executor_that_is_none_is_refused(sample_panel, executor):
+    with pytest.raises(es.InputError, match="executor="):
+        ask(sample_panel).fit(executor=executor)
