@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,15 +30,24 @@ _ALIASES = {
 
 def read_csv(path: Path) -> pd.DataFrame:
     """Cells of a CSV as text; blank lines stay, so that rows can be counted as lines."""
-    return pd.read_csv(
-        path,
-        dtype=str,
-        index_col=False,
-        keep_default_na=False,
-        na_filter=False,
-        skip_blank_lines=False,
-        encoding="utf-8-sig",
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            return pd.read_csv(
+                path,
+                dtype=str,
+                index_col=False,
+                keep_default_na=False,
+                na_filter=False,
+                skip_blank_lines=False,
+                encoding="utf-8-sig",
+            )
+        except pd.errors.ParserWarning:
+            raise InputError(
+                f"A line of {str(path)!r} has more cells than the header has names.",
+                remedy="Remove the comma at its end, or name the column.",
+                path=str(path),
+            ) from None
 
 
 def find_columns(df: pd.DataFrame) -> dict[str, int]:

@@ -284,6 +284,8 @@ class Events:
             )
         try:
             frame = read_csv(path) if is_csv else pd.read_parquet(path)
+        except InputError:
+            raise
         except (OSError, ValueError) as error:  # pandas and Arrow derive their parsing errors from ValueError
             raise DataSourceError(
                 f"Event file {str(path)!r} cannot be read: {error}.",

@@ -116,7 +116,7 @@ def _tables(res: EventStudyResults, windows: Sequence[Window]) -> list[dict[str,
     if res.groups:
         for window in windows:
             frame = res.group_caar(window)
-            keep = ["caar", "n", "std_error", "ci_lower", "ci_upper", "std_error_from"]
+            keep = ["caar", "n", "std_error", "p_value", "ci_lower", "ci_upper", "std_error_from"]
             found.append(_table(f"Groups over {window}", frame[keep]))
     found += [_table(f"Securities over {window}", res.car(window)) for window in windows]
     found.append(_table("Estimated parameters", res.parameters))

@@ -531,9 +531,9 @@ class EventStudyResults:
         -------
         DataFrame
             One row: ``start``, ``end``, ``caar`` (decimal; weighted where events have weights), ``n``, ``std_error``,
-            ``ci_lower``, ``ci_upper``, ``df``, ``std_error_from``: "portfolio" where events share dates or there is one
-            event (standard deviation of the portfolio's estimation-window residuals times ``√L``, which holds
-            cross-correlation), "calendar" where windows of different dates overlap (abnormal returns clustered by
+            ``p_value`` (Student t with ``df``), ``ci_lower``, ``ci_upper``, ``df``, ``std_error_from``: "portfolio"
+            where events share dates or there is one event (the portfolio's forecast error, exact on one shared date,
+            which holds cross-correlation), "calendar" where windows of different dates overlap (abnormal returns clustered by
             session of the calendar), "cross-section" otherwise (which holds a variance raised by the event).
         """
         return pd.DataFrame([self._caar(self._window(start, end), self._level(confidence))])
@@ -549,6 +549,7 @@ class EventStudyResults:
             "caar": mean,
             "n": n,
             "std_error": error,
+            "p_value": float(t_p_value(np.array([mean / error]), np.array([max(df, 1.0)]))[0]),
             "ci_lower": float(lower[0]),
             "ci_upper": float(upper[0]),
             "df": df,
@@ -656,13 +657,17 @@ class EventStudyResults:
         caar = pd.DataFrame([self._caar(window, study.confidence) for window in chosen])
         caar.insert(0, "window", [str(window) for window in chosen])
         caar = caar.drop(columns=["start", "end", "df"]).set_index("window")
-        percent_columns = dict.fromkeys(("caar", "std_error", "ci_lower", "ci_upper"), _render.percent)
+        percent_columns: dict[str, Callable[[object], str]] = dict.fromkeys(
+            ("caar", "std_error", "ci_lower", "ci_upper"), _render.percent
+        )
+        percent_columns["p_value"] = _render.p_value
         level = f"{study.confidence:.0%}".replace("%", " %")
         sections = [_render.Section(f"Cumulative average abnormal return ({level} interval)", caar, percent_columns)]
         for window in chosen:
-            table = self.tests(window)[["statistic", "p_value", "df", "n", "valid_under_clustering"]]
+            tests = self.tests(window)
+            table = tests[["statistic", "p_value", "df", "n", "valid_under_clustering"]]
             notes = [f"Recommended: {self.recommended(window)}"]
-            notes += [f"No {result.name}: {result.reason}." for result in self._results(window) if result.reason]
+            notes += [f"No {name}: {reason}." for name, reason in tests["reason"].items() if reason]
             formats: dict[str, Callable[[object], str]] = {
                 "p_value": _render.p_value,
                 "df": functools.partial(_render.number, digits=0),

@@ -282,8 +282,8 @@ class EventStudy:
             what = "are missing" if self.missing == "propagate" else "sum the sessions that are there"
             warnings.warn(
                 f"{int(thin.sum())} security-events lack returns in the event window (first: "
-                f"{self.returns.tickers[fit.index.security[at]]} at tau = {tau}{cause}); their CARs over such sessions {what}."
-                " See n_missing in results.car().",
+                f"{self.returns.tickers[fit.index.security[at]]} at tau = {tau}{cause}); their CARs over such "
+                f"sessions {what}. See n_missing in results.car().",
                 ThinWindowWarning,
                 stacklevel=3,
             )
@@ -291,8 +291,8 @@ class EventStudy:
         if cut.any():
             at = int(np.flatnonzero(cut)[0])
             warnings.warn(
-                f"{int(cut.sum())} estimation windows begin before the data, or lack more than a quarter of the returns of "
-                f"{self._estimation} (first: {self.returns.tickers[fit.index.security[at]]}, event session "
+                f"{int(cut.sum())} estimation windows begin before the data, or lack more than a quarter of the "
+                f"returns of {self._estimation} (first: {self.returns.tickers[fit.index.security[at]]}, event session "
                 f"{self.returns.sessions[fit.index.position[at]]:%Y-%m-%d}, {fit.n_obs[at]} usable returns). See n_obs "
                 "in results.parameters.",
                 ThinWindowWarning,

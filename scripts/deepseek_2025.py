@@ -87,7 +87,7 @@ def dated_events(res: es.EventStudyResults) -> pd.DataFrame:
     clock = known["time_et"].replace("", np.nan).fillna(known["timing"].map(CLOCK)).fillna("12:00")
     moments = known["date"] + " " + clock
     table = es.Events.from_frame(
-        pd.DataFrame({"ticker": known["scope"], "timestamp": moments, "label": known["label"]}), tz=ZONE
+        pd.DataFrame({"ticker": known.index.map(str), "timestamp": moments, "label": known["label"]}), tz=ZONE
     )
     sessions = res.study.returns.sessions
     position = table.resolve(sessions).position
@@ -132,7 +132,7 @@ def summary(results: dict[str, es.EventStudyResults], confounders: pd.DataFrame)
         "",
         "2. Did it move Nvidia?",
         *told(plain, chips, "NVDA", (0, 0)),
-        "   On that day the press also reported US talks on limiting Nvidia's H20 sales to China, and NVDA is one of 18",
+        "   That day the press also reported US talks on limiting Nvidia's H20 sales to China, and NVDA is one of 18",
         f"   stocks looked at: after Holm's correction p is {holm_p(plain, 'NVDA')} (SPY) and {holm_p(chips, 'NVDA')} "
         "(SPY+SMH).",
         *told(plain, chips, "NVDA", (-1, 1)),
@@ -142,14 +142,16 @@ def summary(results: dict[str, es.EventStudyResults], confounders: pd.DataFrame)
         "",
         "3. Did it move the peers? (all but MSFT and NVDA)",
         *(line for window in ((0, 0), (0, 1)) for name, res in results.items() for line in peers(res, name, window)),
-        "   The second window holds META's results as well, also after the close of 29 Jan.",
+        "   Whatever moved the peers on 29 Jan, the day also brought ASML's results (before the open) and the FOMC; a",
+        "   date shared by several pieces of news cannot say which of them moved a price. The second window holds META's",
+        "   results as well, after the close of 29 Jan.",
         f"   One by one on {session:%d %b}, after Holm's correction for {shared.n_events} stocks: "
         f"{singled_out(plain)} (SPY); {singled_out(chips)} (SPY+SMH).",
         "",
-        f"4. Groups on {session:%d %b} (mean abnormal return, 95 % interval, portfolio t-test)",
+        f"4. Groups on {session:%d %b} (mean abnormal return, 95 % interval, t-test of the portfolio)",
         *by_group(results, (0, 0)),
-        "   The intervals are wide, the groups were looked at together, and the day held other news: read the signs as a",
-        "   description, not as gains and losses from the dispute.",
+        "   The intervals are wide, the groups were looked at together, and the day held other news: read the signs as",
+        "   a description, not as gains and losses from the dispute.",
         "",
         "5. Correlations and volatility (description, no test)",
         *risk(plain),
@@ -234,7 +236,7 @@ def by_group(results: dict[str, es.EventStudyResults], window: tuple[int, int]) 
         lines.append(f"   against {name}:")
         lines += [
             f"     {group:<20} {percent(row['caar']):>9}  [{percent(row['ci_lower'])}, {percent(row['ci_upper'])}]"
-            f"  {p_text(row['time_series_t_p'])}  n = {row['n']:.0f}"
+            f"  {p_text(row['p_value'])}  n = {row['n']:.0f}"
             for group, row in res.group_caar(window).sort_values("caar", ascending=False).iterrows()
         ]
     return lines

@@ -122,7 +122,7 @@ def test_a_saved_panel_equals_the_one_in_memory(sample_panel: es.ReturnPanel, tm
     saved = sample_panel.save(tmp_path / "panel")
     assert saved == sample_panel
     assert saved.fingerprint() == sample_panel.fingerprint()
-    assert saved.source == sample_panel.source == "sample (adjusted close)"
+    assert saved.source == sample_panel.source == "bundled sample of Yahoo Finance data (adjusted close)"
     assert isinstance(saved.values, np.memmap)
     assert es.ReturnPanel.open(tmp_path / "panel") == sample_panel
     for panel in (saved, sample_panel):

@@ -59,7 +59,7 @@ def test_numbers_of_the_frames_stand_in_the_page(res, text) -> None:
         assert percent(value) in words
     assert res.manifest["data"]["sha256"] in words
     assert res.recommended(0, 1).name in words
-    assert "sample (adjusted close)" in words
+    assert "bundled sample of Yahoo Finance data (adjusted close)" in words
 
 
 def test_every_text_is_escaped(text) -> None:

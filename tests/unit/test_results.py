@@ -361,5 +361,5 @@ def test_one_event_has_one_interval(synthetic, study_of, events_at, window):
     frame = synthetic(1, 260, seed=77)
     res = study_of(frame, events_at(frame, {"S00": 200}))
     one, mean = res.car(*window).iloc[0], res.caar(*window).iloc[0]
-    for name in ("std_error", "ci_lower", "ci_upper", "df"):
+    for name in ("std_error", "p_value", "ci_lower", "ci_upper", "df"):
         assert mean[name] == pytest.approx(one[name], rel=1e-12)
