@@ -533,8 +533,9 @@ class EventStudyResults:
             One row: ``start``, ``end``, ``caar`` (decimal; weighted where events have weights), ``n``, ``std_error``,
             ``p_value`` (Student t with ``df``), ``ci_lower``, ``ci_upper``, ``df``, ``std_error_from``: "portfolio"
             where events share dates or there is one event (the portfolio's forecast error, exact on one shared date,
-            which holds cross-correlation), "calendar" where windows of different dates overlap (abnormal returns clustered by
-            session of the calendar), "cross-section" otherwise (which holds a variance raised by the event).
+            which holds cross-correlation), "calendar" where windows of different dates overlap (abnormal returns
+            clustered by session of the calendar), "cross-section" otherwise (which holds a variance raised by the
+            event).
         """
         return pd.DataFrame([self._caar(self._window(start, end), self._level(confidence))])
 
