@@ -143,8 +143,8 @@ def summary(results: dict[str, es.EventStudyResults], confounders: pd.DataFrame)
         "3. Did it move the peers? (all but MSFT and NVDA)",
         *(line for window in ((0, 0), (0, 1)) for name, res in results.items() for line in peers(res, name, window)),
         "   Whatever moved the peers on 29 Jan, the day also brought ASML's results (before the open) and the FOMC;",
-        "   several pieces of news on one date cannot be told apart by that date. The second window holds META's results",
-        "   as well, after the close of 29 Jan.",
+        "   one date cannot tell several pieces of news apart. The second window holds META's results as well,",
+        "   after the close of 29 Jan.",
         f"   One by one on {session:%d %b}, after Holm's correction for {shared.n_events} stocks: "
         f"{singled_out(plain)} (SPY); {singled_out(chips)} (SPY+SMH).",
         "",
