@@ -11,6 +11,7 @@ import pytest
 
 HEAVY = [
     "matplotlib",
+    "scipy.stats",
     "yfinance",
     "numba",
     "dask",
