@@ -606,14 +606,10 @@ class Events:
         gap = ~late & ~early & ((found - wanted).astype(np.int64) > _MAX_SHIFT_DAYS)
         good = ~(early | late | gap)
         where = rows if good.all() else rows[good]
-        at, found, moved = (column if good.all() else column[good] for column in (at, found, found != wanted))
-        position[where] = at
-        session[where] = found
+        position[where] = at if good.all() else at[good]
+        session[where] = found if good.all() else found[good]
         rule[where] = DATE_RULES[0]
-        rule[where[moved]] = DATE_RULES[1]
-        if len(where) == len(rows):
-            return
-        found = days[np.minimum(np.searchsorted(days, wanted), len(days) - 1)]
+        rule[rows[good & (found != wanted)]] = DATE_RULES[1]
         span = f"its sessions run from {days[0]} to {days[-1]}"
         for which, what in (
             (early, f"lies before the panel; {span}. Load earlier prices, or leave the event out."),

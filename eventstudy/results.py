@@ -550,7 +550,7 @@ class EventStudyResults:
             "caar": mean,
             "n": n,
             "std_error": error,
-            "p_value": float(t_p_value(np.array([mean / error]), np.array([max(df, 1.0)]))[0]),
+            "p_value": float(t_p_value(np.array([mean / error if error > 0 else np.nan]), np.array([max(df, 1.0)]))[0]),
             "ci_lower": float(lower[0]),
             "ci_upper": float(upper[0]),
             "df": df,

@@ -100,8 +100,10 @@ class Battery:
             error, days = calendar_standard_error(self.fit.ar, index.position, index.event, window, share / share.sum())
             return error, days - 1.0, "calendar"
         if not shared.clustered and n > 1:
-            error = mean_standard_error(c.car[there], None if weights is None else weights[there])
-            return error, n - 1.0, "cross-section"
+            values = c.car[there]
+            error = mean_standard_error(values, None if weights is None else weights[there])
+            none = error <= 1e-12 * np.abs(values).max()  # equal CARs say nothing about their spread
+            return np.nan if none else error, n - 1.0, "cross-section"
         portfolio = self.portfolio(there)
         portfolio = portfolio[~np.isnan(portfolio)]
         spread = float(np.sqrt((portfolio**2).mean())) if n and len(portfolio) > 2 else 0.0

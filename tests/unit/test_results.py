@@ -363,3 +363,16 @@ def test_one_event_has_one_interval(synthetic, study_of, events_at, window):
     one, mean = res.car(*window).iloc[0], res.caar(*window).iloc[0]
     for name in ("std_error", "p_value", "ci_lower", "ci_upper", "df"):
         assert mean[name] == pytest.approx(one[name], rel=1e-12)
+
+
+def test_equal_cars_have_no_cross_sectional_spread(study_of):
+    """Two events of one CAR on dates of their own: no standard error, interval or p-value, and no crash."""
+    rng = np.random.default_rng(91)
+    frame = pd.DataFrame(
+        rng.normal(0, 0.02, (300, 3)), columns=["MKT", "A", "B"], index=pd.bdate_range("2020", periods=300)
+    )
+    frame.iloc[[200, 260]] = [[0.0, 0.05, 0.01], [0.0, 0.01, 0.05]]
+    events = es.Events.from_frame(pd.DataFrame({"ticker": ["A", "B"], "date": frame.index[[200, 260]]}))
+    row = study_of(frame, events, es.MarketAdjusted("MKT")).caar(0, 0).iloc[0]
+    assert row["caar"] == pytest.approx(0.05)
+    assert row[["std_error", "p_value", "ci_lower", "ci_upper"]].isna().all()
