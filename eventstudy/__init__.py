@@ -2,6 +2,7 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
+from eventstudy.compare import Comparison, compare
 from eventstudy.data import Prices, load_prices
 from eventstudy.errors import (
     AlignmentError,
@@ -17,11 +18,14 @@ from eventstudy.errors import (
     ThinWindowWarning,
     WindowError,
 )
+from eventstudy.event_calendar import EventCalendar
 from eventstudy.events import Events
+from eventstudy.impact import MarketImpact
 from eventstudy.models import FactorModel, MarketAdjusted, MarketModel, MeanAdjusted
 from eventstudy.panel import ReturnPanel
 from eventstudy.rejection import SimulationResults
 from eventstudy.results import EventStudyResults
+from eventstudy.shares import SharesOutstanding
 from eventstudy.simulate import simulate
 from eventstudy.study import EventStudy
 from eventstudy.synthetic import SyntheticPanel
@@ -36,9 +40,11 @@ __all__ = [
     "AlignmentError",
     "CacheMissError",
     "ClusteredEventsWarning",
+    "Comparison",
     "ConvergenceError",
     "DataSourceError",
     "DroppedEventsWarning",
+    "EventCalendar",
     "EventStudy",
     "EventStudyError",
     "EventStudyResults",
@@ -48,16 +54,19 @@ __all__ = [
     "InputError",
     "InsufficientDataError",
     "MarketAdjusted",
+    "MarketImpact",
     "MarketModel",
     "MeanAdjusted",
     "Prices",
     "ReturnPanel",
+    "SharesOutstanding",
     "SimulationResults",
     "SyntheticPanel",
     "ThinWindowWarning",
     "Window",
     "WindowError",
     "__version__",
+    "compare",
     "load_prices",
     "simulate",
 ]

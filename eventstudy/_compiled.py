@@ -25,6 +25,7 @@ _FAST = {"reassoc", "contract", "nsz"}
 _jit: Any = njit(nogil=True, cache=True, fastmath=_FAST, error_model="numpy")
 
 _LINE = 8  # float64 in a cache line
+_AHEAD = 32  # events between asking for part of a row and reading it
 
 
 @intrinsic
@@ -57,6 +58,15 @@ def _prefetch_window(values: Any, security: Any, position: Any, i: int, first: i
 
 
 @_jit
+def prefetch_part(rows: Any, i: int, first: int, last: int) -> None:
+    """Ask for part of row ``i``: the hardware does not guess the lines of rows that are read in part."""
+    if i < rows.shape[0]:
+        for t in range(first, last, _LINE):
+            _prefetch(rows[i], t)
+        _prefetch(rows[i], last)
+
+
+@_jit
 def _negligible(part: float, whole: float) -> bool:
     """Whether a sum of squares is nothing but rounding beside the other (1e-12 in units of the data)."""
     return part <= 1e-24 * whole
@@ -74,114 +84,6 @@ def _fail(
     r2[i] = np.nan
     center[i, :] = np.nan
     inverse[i, :] = np.nan
-
-
-@_jit
-def fit_one_factor(
-    values: Any,
-    factor: Any,
-    security: Any,
-    position: Any,
-    est: Any,
-    event: Any,
-    min_obs: int,
-    ar: Any,
-    coef: Any,
-    sigma2: Any,
-    n_obs: Any,
-    r2: Any,
-    center: Any,
-    inverse: Any,
-    status: Any,
-    n_ar: Any,
-) -> None:
-    """Market model: intercept and one regressor, in one pass over one run of memory."""
-    n_sessions = values.shape[1]
-    for i in range(security.shape[0]):
-        _prefetch_window(values, security, position, i + 1, est[0], event[1])
-        at = position[i]
-        low = min(max(0, at + est[0]), n_sessions)
-        high = max(low, min(n_sessions, at + est[1] + 1))
-        y = values[security[i], low:high]
-        x = factor[low:high]
-        pilot_y = 0.0
-        pilot_x = 0.0
-        for t in range(y.shape[0]):
-            if (y[t] == y[t]) & (x[t] == x[t]):
-                pilot_y = y[t]
-                pilot_x = x[t]
-                break
-        count = 0.0
-        sum_y = 0.0
-        sum_x = 0.0
-        sxx = 0.0
-        sxy = 0.0
-        syy = 0.0
-        for t in range(y.shape[0]):
-            ok = (y[t] == y[t]) & (x[t] == x[t])
-            dy = y[t] - pilot_y if ok else 0.0
-            dx = x[t] - pilot_x if ok else 0.0
-            count += 1.0 if ok else 0.0
-            sum_y += dy
-            sum_x += dx
-            sxx += dx * dx
-            sxy += dx * dy
-            syy += dy * dy
-        n = int(count)
-        n_obs[i] = n
-        if n < min_obs:
-            _fail(i, TOO_FEW, ar, coef, sigma2, r2, center, inverse, status, n_ar)
-            continue
-        mean_y = pilot_y + sum_y / n
-        mean_x = pilot_x + sum_x / n
-        sxx -= sum_x * sum_x / n
-        sxy -= sum_x * sum_y / n
-        syy -= sum_y * sum_y / n
-        if _negligible(sxx, sxx + n * mean_x * mean_x):
-            _fail(i, SINGULAR, ar, coef, sigma2, r2, center, inverse, status, n_ar)
-            continue
-        beta = sxy / sxx
-        ssr = syy - beta * sxy
-        if ssr < 1e-4 * syy:  # cancellation: correct beta from the residuals and sum their squares
-            right = 0.0
-            for t in range(y.shape[0]):
-                ok = (y[t] == y[t]) & (x[t] == x[t])
-                right += (x[t] - mean_x) * ((y[t] - mean_y) - beta * (x[t] - mean_x)) if ok else 0.0
-            beta += right / sxx
-            ssr = 0.0
-            for t in range(y.shape[0]):
-                ok = (y[t] == y[t]) & (x[t] == x[t])
-                e = (y[t] - mean_y) - beta * (x[t] - mean_x) if ok else 0.0
-                ssr += e * e
-        if _negligible(ssr, syy + n * mean_y * mean_y):
-            _fail(i, ZERO_VARIANCE, ar, coef, sigma2, r2, center, inverse, status, n_ar)
-            continue
-        alpha = mean_y - beta * mean_x
-        status[i] = OK
-        coef[i, 0] = alpha
-        coef[i, 1] = beta
-        sigma2[i] = ssr / (n - 2)
-        r2[i] = 1.0 - ssr / syy
-        center[i, 0] = mean_x
-        inverse[i, 0] = 1.0 / sxx
-        first = at + event[0]
-        length = event[1] - event[0] + 1
-        if first >= 0 and first + length <= n_sessions:
-            y = values[security[i], first : first + length]
-            x = factor[first : first + length]
-            there = 0.0
-            for j in range(length):
-                left = y[j] - alpha - beta * x[j]
-                there += 1.0 if left == left else 0.0
-                ar[i, j] = left
-            n_ar[i] = int(there)
-        else:
-            n_ar[i] = 0
-            for j in range(length):
-                t = first + j
-                inside = 0 <= t < n_sessions
-                ar[i, j] = values[security[i], t] - alpha - beta * factor[t] if inside else np.nan
-                n_ar[i] += 1 if ar[i, j] == ar[i, j] else 0
 
 
 @_jit
@@ -235,6 +137,7 @@ def fit_factors(
     factors: Any,
     offset: Any,
     intercept: bool,
+    kept: Any,
     security: Any,
     position: Any,
     est: Any,
@@ -250,7 +153,10 @@ def fit_factors(
     status: Any,
     n_ar: Any,
 ) -> None:
-    """Any number of regressors: normal equations of centred columns by Cholesky, corrected where they are close."""
+    """Any number of regressors: normal equations of centred columns by Cholesky, corrected where they are close.
+
+    ``kept``, of shape (n, L1) or empty, says which sessions of each estimation window may be used.
+    """
     n_sessions = values.shape[1]
     p = factors.shape[0]
     shift = 1 if intercept else 0
@@ -274,6 +180,11 @@ def fit_factors(
         ok = use[:length]
         for t in range(length):
             ok[t] = 1.0 if (y[t] == y[t]) & (base[t] == base[t]) else 0.0
+        if kept.shape[0] > 0:
+            first = low - (at + est[0])
+            allowed = kept[i, first : first + length]
+            for t in range(length):
+                ok[t] = ok[t] if allowed[t] else 0.0
         for a in range(p):
             x = factors[a, low:high]
             for t in range(length):
@@ -382,6 +293,7 @@ def window_sums(
     p = factors.shape[0]
     dx = np.empty(p)
     for i in range(ar.shape[0]):
+        prefetch_part(ar, i + _AHEAD, start - first, end - first)
         total = 0.0
         used = 0
         dx[:] = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from eventstudy._limits import check_fields, read_csv_bytes
 from eventstudy._stamps import ObjectArray, Origin, read_texts, stripped
 from eventstudy.errors import InputError
 
@@ -28,13 +30,14 @@ _ALIASES = {
 }
 
 
-def read_csv(path: Path) -> pd.DataFrame:
+def read_csv(path: Path, max_bytes: int | None = None) -> pd.DataFrame:
     """Cells of a CSV as text; blank lines stay, so that rows can be counted as lines."""
+    content = read_csv_bytes(path, f"Event file {str(path)!r}", max_bytes)
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)
         try:
-            return pd.read_csv(
-                path,
+            frame = pd.read_csv(
+                io.BytesIO(content),
                 dtype=str,
                 index_col=False,
                 keep_default_na=False,
@@ -48,6 +51,8 @@ def read_csv(path: Path) -> pd.DataFrame:
                 remedy="Remove the comma at its end, or name the column.",
                 path=str(path),
             ) from None
+    check_fields(frame, content, f"Event file {str(path)!r}")
+    return frame
 
 
 def find_columns(df: pd.DataFrame) -> dict[str, int]:

@@ -6,12 +6,12 @@ import html
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["Section", "Summary", "number", "p_value", "percent"]
+__all__ = ["Section", "Summary", "money", "number", "p_value", "percent"]
 
 
 def number(value: object, digits: int = 2) -> str:
@@ -23,7 +23,8 @@ def number(value: object, digits: int = 2) -> str:
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     if isinstance(value, date):
-        return f"{value:%Y-%m-%d}"
+        moment = isinstance(value, datetime) and value.tzinfo is not None
+        return f"{value:%Y-%m-%d %H:%M %Z}" if moment else f"{value:%Y-%m-%d}"
     if isinstance(value, int) or (hasattr(value, "dtype") and str(getattr(value, "dtype", "")).startswith("int")):
         return f"{value:d}".replace("-", "−")
     figure = float(value)  # type: ignore[arg-type]
@@ -43,6 +44,15 @@ def percent(value: object, digits: int = 2) -> str:
     if shown == "–":
         return shown
     return f"{shown if shown.startswith('−') or not shown.strip('0.') else '+' + shown} %"
+
+
+def money(value: object, digits: int = 1) -> str:
+    """Amount in thousand millions (``bn``) or millions (``m``): −592700000000.0 is ``−592.7 bn``; its currency apart."""
+    figure = float("nan") if value is None else float(value)  # type: ignore[arg-type]
+    for unit, size in (("bn", 1e9), ("m", 1e6)):
+        if abs(figure) >= size * (1.0 - 0.5 * 10.0**-digits / 1e3):
+            return f"{number(figure / size, digits)} {unit}"
+    return number(figure, digits)
 
 
 def p_value(value: object) -> str:

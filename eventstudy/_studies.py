@@ -69,7 +69,7 @@ class Pool:
         there = ~np.isnan(panel.values)
         there &= there[benchmarks].all(axis=0)
         first = max(0, -design.estimation.start, -design.event.start)
-        last = panel.n_sessions - 1 - max(0, design.event.end)
+        last = panel.n_sessions - 1 - max(0, design.event.end, design.estimation.end)
         running = np.zeros((panel.n_securities, panel.n_sessions + 1), np.int32)
         np.cumsum(there, axis=1, out=running[:, 1:])
 

@@ -12,4 +12,5 @@ IntArray: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
 ReturnKind: TypeAlias = Literal["simple", "log"]
+Frequency: TypeAlias = Literal["D", "W", "M", "intraday"]
 OnError: TypeAlias = Literal["drop", "raise"]

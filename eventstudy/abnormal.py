@@ -9,6 +9,7 @@ from scipy import special
 
 from eventstudy._typing import FloatArray, IntArray, ReturnKind
 from eventstudy.errors import InputError
+from eventstudy.kernels import share
 from eventstudy.models.base import ModelFit
 from eventstudy.windows import Window
 
@@ -60,10 +61,18 @@ def cumulated(fit: ModelFit, window: Window, *, skip_missing: bool = False) -> C
     Campbell, J. Y., Lo, A. W. and MacKinlay, A. C. (1997). *The Econometrics of Financial Markets*, chapter 4.
     """
     sums = fit.window_sums(window, skip_missing=skip_missing)
-    std_error = np.sqrt(fit.sigma2 * sums.scale)
-    return Cumulated(
-        window, sums.car, std_error, sums.car / std_error, (fit.n_obs - fit.n_params).astype(np.float64), sums.n_used
-    )
+    n = len(sums.car)
+    sigma2, n_obs, n_params = fit.sigma2, fit.n_obs, np.broadcast_to(fit.n_params, n)
+    std_error, scar, dof = np.empty(n), np.empty(n), np.empty(n)
+
+    def work(part: slice) -> None:
+        np.multiply(sigma2[part], sums.scale[part], out=std_error[part])
+        np.sqrt(std_error[part], out=std_error[part])
+        np.divide(sums.car[part], std_error[part], out=scar[part])
+        np.subtract(n_obs[part], n_params[part], out=dof[part])
+
+    share(work, n)
+    return Cumulated(window, sums.car, std_error, scar, dof, sums.n_used)
 
 
 def t_p_value(statistic: FloatArray, dof: FloatArray) -> FloatArray:

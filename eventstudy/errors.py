@@ -6,6 +6,9 @@ which ticker or date it concerns and one thing to do about it. The same pieces a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 __all__ = [
     "AlignmentError",
     "CacheMissError",
@@ -60,9 +63,23 @@ class InsufficientDataError(EventStudyError, ValueError):
 class DataSourceError(EventStudyError, RuntimeError):
     """A provider, file or cache could not deliver what was asked."""
 
+    @property
+    def failures(self) -> dict[str, Any]:
+        """Cause by symbol, each a :class:`eventstudy.data.Failure`; empty where it is not about symbols."""
+        return _mapping(self.context.get("failures"))
+
+    @property
+    def partial(self) -> dict[str, Any]:
+        """Bars by symbol of those that did arrive."""
+        return _mapping(self.context.get("partial"))
+
 
 class CacheMissError(DataSourceError):
     """Offline, and the cache does not hold what was asked."""
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return dict(value) if isinstance(value, Mapping) else {}
 
 
 class ConvergenceError(EventStudyError, RuntimeError):

@@ -26,6 +26,9 @@ from eventstudy._event_columns import (
     read_tickers,
     read_weights,
 )
+from eventstudy._event_sessions import DATE_RULES, DayArray, ResolvedEvents, first_repeat, resolved
+from eventstudy._frames import as_pandas
+from eventstudy._limits import read_parquet
 from eventstudy._stamps import (
     NS_PER_DAY,
     ObjectArray,
@@ -38,25 +41,17 @@ from eventstudy._stamps import (
     stamp_texts,
     zone_name,
 )
-from eventstudy.data.calendars import RULES, session_of
 from eventstudy.errors import AlignmentError, DataSourceError, InputError
 
 if TYPE_CHECKING:
     from eventstudy._typing import BoolArray, FloatArray, IntArray
+    from eventstudy.event_calendar import EventCalendar
     from eventstudy.panel import ReturnPanel
+    from eventstudy.windows import WindowLike
 
 __all__ = ["DATE_RULES", "Events", "ResolvedEvents"]
 
-DayArray: TypeAlias = npt.NDArray[np.datetime64]
 When: TypeAlias = str | date | np.datetime64
-# position, session, rule and reason of a resolution in progress
-_Columns: TypeAlias = tuple["IntArray", DayArray, ObjectArray, ObjectArray]
-
-DATE_RULES = ("date is a session", "date is no session, next session")
-"""What put a bare date into its session; moments follow :data:`eventstudy.data.calendars.RULES`."""
-
-# Holidays are hardly longer; a longer way to the panel's next session means missing data.
-_MAX_SHIFT_DAYS = 7
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -244,6 +239,7 @@ class Events:
         *,
         tz: str | tzinfo | None = None,
         calendar: str | None = None,
+        max_bytes: int | None = None,
     ) -> Events:
         """Event table from a CSV or Parquet file; see :meth:`from_frame` for its columns.
 
@@ -258,6 +254,8 @@ class Events:
             Zone of the stamps that have neither an offset nor a zone in column ``tz``.
         calendar : str, optional
             Exchange calendar of the events that name none in column ``calendar``.
+        max_bytes : int, optional
+            Largest size of the file once unpacked; default ``$EVENTSTUDY_MAX_BYTES``, else 1 GiB.
 
         Returns
         -------
@@ -267,7 +265,7 @@ class Events:
         Raises
         ------
         DataSourceError
-            When the file is absent or cannot be read.
+            When the file is absent, too large or cannot be read.
         InputError, AlignmentError
             As :meth:`from_frame`, naming the line of a CSV (the header is line 1) or the row of a Parquet.
         """
@@ -283,8 +281,9 @@ class Events:
                 path=str(path),
             )
         try:
-            frame = read_csv(path) if is_csv else pd.read_parquet(path)
-        except InputError:
+            where = f"Event file {str(path)!r}"
+            frame = read_csv(path, max_bytes) if is_csv else read_parquet(path, where, max_bytes)
+        except (DataSourceError, InputError):
             raise
         except (OSError, ValueError) as error:  # pandas and Arrow derive their parsing errors from ValueError
             raise DataSourceError(
@@ -311,7 +310,7 @@ class Events:
     @classmethod
     def from_frame(
         cls,
-        df: pd.DataFrame,
+        df: Any,
         *,
         tz: str | tzinfo | None = None,
         calendar: str | None = None,
@@ -325,7 +324,7 @@ class Events:
 
         Parameters
         ----------
-        df : DataFrame
+        df : DataFrame of pandas or polars, pyarrow Table, or any frame that narwhals reads
             Stamps are ISO 8601 text, dates, datetimes, or a datetime64 column. A bare date or naive midnight
             names a session; a time of day needs a zone.
         tz : str or tzinfo, optional
@@ -356,9 +355,7 @@ class Events:
         >>> es.Events.from_frame(table).has_time.tolist()
         [True, False]
         """
-        if not isinstance(df, pd.DataFrame):
-            raise InputError(f"Expected a DataFrame of events; got {type(df).__name__}.")
-        return cls._table(df, tz, calendar, Origin())
+        return cls._table(as_pandas(df, "events"), tz, calendar, Origin())
 
     @classmethod
     def _table(
@@ -544,7 +541,7 @@ class Events:
             columns["event_id"] = np.concatenate([part.event_id.astype(object) for part in parts])
         return cls(**columns)
 
-    def resolve(self, panel_sessions: pd.DatetimeIndex, calendar: str = "NYSE") -> ResolvedEvents:
+    def resolve(self, panel_sessions: pd.DatetimeIndex | ReturnPanel, calendar: str = "NYSE") -> ResolvedEvents:
         """Event session (τ = 0) of every event, as a position among the panel's sessions.
 
         A bare date is looked up among the panel's own sessions: that date or, if it is none, the next. A
@@ -553,10 +550,11 @@ class Events:
 
         Parameters
         ----------
-        panel_sessions : DatetimeIndex of shape (n_sessions,)
-            The panel's sessions: naive midnights, strictly ascending.
+        panel_sessions : DatetimeIndex of shape (n_sessions,), or ReturnPanel
+            The panel's sessions: naive midnights, strictly ascending. A panel of weeks, months or intraday bars is
+            given whole, and the week, month or bar that holds the event is found.
         calendar : str
-            Exchange calendar of the events that name none.
+            Exchange calendar of the events that name none; intraday panels have their own.
 
         Returns
         -------
@@ -569,86 +567,128 @@ class Events:
             For an unknown calendar, sessions that are not ascending dates, or two events of one ticker in one
             session.
         """
-        days = _panel_days(panel_sessions)
-        n = len(self)
-        position = np.full(n, -1, dtype=np.int64)
-        session = np.full(n, "NaT", dtype="datetime64[D]")
-        rule = np.full(n, None, dtype=object)
-        reason = np.full(n, None, dtype=object)
-        bare, timed = np.flatnonzero(~self.has_time), np.flatnonzero(self.has_time)
-        local_day = self._local_days()
-        if len(bare):
-            self._resolve_dates(bare, local_day[bare], days, (position, session, rule, reason))
-        if len(timed):
-            self._resolve_moments(timed, calendar, days, (position, session, rule, reason))
-        shift = np.where(np.isnat(session), 0, (session - local_day).astype(np.int64))
-        _check_one_per_session(self, session)
-        columns = (position, session, rule, shift, reason)
-        for column in columns:
-            column.flags.writeable = False
-        return ResolvedEvents(*columns)
+        from eventstudy._event_periods import placed
+        from eventstudy.panel import ReturnPanel
+
+        if isinstance(panel_sessions, ReturnPanel):
+            return placed(self, panel_sessions, calendar)
+        return resolved(self, panel_sessions, calendar)
+
+    def confounded_by(
+        self,
+        calendar: EventCalendar,
+        sessions: pd.DatetimeIndex | ReturnPanel | None = None,
+        *,
+        windows: Sequence[WindowLike] = ((0, 0), (0, 1)),
+        exchange: str = "NYSE",
+        reach: str | Iterable[str] | None = None,
+    ) -> pd.DataFrame:
+        """Other dated events around each security-event, and which windows they fall into.
+
+        A row of the calendar concerns an event when its scope is the event's ticker ("security"), its group ("group"),
+        or "sector" or "market". The announcement itself is left out: a row on the event session that has the event's
+        moment or label, the event's ``kind`` where the table has such a column, or the certainty "seed".
+
+        Parameters
+        ----------
+        calendar : EventCalendar
+            The other events.
+        sessions : DatetimeIndex or ReturnPanel, optional
+            Sessions to count in; those of each event's exchange by default.
+        windows : sequence of windows
+            Pairs of relative sessions, both inclusive.
+        exchange : str
+            Exchange calendar of the events that name none.
+        reach : str or iterable of str, optional
+            How near a row must be: "security", "group", "sector", "market"; all by default.
+
+        Returns
+        -------
+        DataFrame
+            One row for each event, window and other event within the span of all windows: ``event_id``, ``ticker``,
+            ``session``, ``window``, ``confounder`` (its label), ``kind``, ``scope``, ``reach``, ``certainty``,
+            ``date``, ``time``, ``timing``, ``confounder_session``, ``rule`` (what put it there), ``tau`` (that session
+            relative to the event's), ``in_window`` and ``source``.
+
+        Raises
+        ------
+        AlignmentError
+            If an event has no event session among the sessions.
+        InputError
+            For an unknown reach or exchange, or no window.
+
+        Examples
+        --------
+        >>> import eventstudy as es
+        >>> events = es.Events.at("2025-01-29 04:46", "MSFT", tz="America/New_York")
+        >>> found = events.confounded_by(es.EventCalendar.sample(), reach="security")
+        >>> found[["window", "confounder", "tau", "in_window"]].values.tolist()
+        [['[0, 0]', 'quarterly results', 1, False], ['[0, +1]', 'quarterly results', 1, True]]
+        """
+        from eventstudy.confounders import confounded_by
+
+        return confounded_by(self, calendar, _sessions_of(sessions), windows, exchange=exchange, reach=reach)
+
+    def overlaps(
+        self,
+        window: WindowLike,
+        sessions: pd.DatetimeIndex | ReturnPanel | None = None,
+        *,
+        exchange: str = "NYSE",
+    ) -> pd.DataFrame:
+        """Pairs of events of one security whose windows share sessions.
+
+        Parameters
+        ----------
+        window : Window, pair or str
+            Window around each event, in relative sessions.
+        sessions : DatetimeIndex or ReturnPanel, optional
+            Sessions to count in; those of each event's exchange by default.
+        exchange : str
+            Exchange calendar of the events that name none.
+
+        Returns
+        -------
+        DataFrame
+            One row for each pair, the earlier event first: ``event_id``, ``other_event_id``, ``ticker``, ``session``,
+            ``other_session``, ``shared_sessions`` (how many), ``first_shared`` and ``last_shared`` (dates; NaT beyond
+            the sessions). Empty where no windows meet.
+
+        Raises
+        ------
+        AlignmentError
+            If an event has no event session among the sessions.
+
+        Examples
+        --------
+        >>> import eventstudy as es
+        >>> events = es.Events.from_frame(pd.DataFrame({"ticker": "MSFT", "date": ["2025-01-27", "2025-01-29"]}))
+        >>> events.overlaps((-1, 1))[["event_id", "other_event_id", "shared_sessions"]].values.tolist()
+        [[1, 2, 1]]
+        """
+        from eventstudy.overlap import overlaps
+
+        return overlaps(self, _sessions_of(sessions), window, exchange=exchange)
+
+    @functools.cached_property
+    def _days(self) -> tuple[DayArray, bool]:
+        """Calendar date of each event in the zone in which it was stated, and whether these dates are the stamps."""
+        local = self.stamp
+        if self.has_time.any():
+            local = np.array(local)
+            add_offsets(local, self.zone)
+        day = local // NS_PER_DAY
+        day.flags.writeable = False
+        return day.view("datetime64[D]"), bool((day * NS_PER_DAY == self.stamp).all())
 
     def _local_days(self) -> DayArray:
         """Calendar date of each event in the zone in which it was stated."""
-        local = np.array(self.stamp)
-        add_offsets(local, self.zone)
-        return (local // NS_PER_DAY).astype("datetime64[D]")
+        return self._days[0]
 
-    def _resolve_dates(self, rows: IntArray, wanted: DayArray, days: DayArray, out: _Columns) -> None:
-        """Fill ``out`` at ``rows``, the bare dates ``wanted``."""
-        position, session, rule, reason = out
-        # every date the panel spans is looked up once: few dates stand for a million events
-        calendar_days = np.arange(days[0], days[-1] + 2)
-        nth = np.clip((wanted - days[0]).astype(np.int64), 0, len(calendar_days) - 1)
-        at = np.searchsorted(days, calendar_days)[nth]
-        found = days[np.minimum(at, len(days) - 1)]
-        early, late = wanted < days[0], at == len(days)
-        gap = ~late & ~early & ((found - wanted).astype(np.int64) > _MAX_SHIFT_DAYS)
-        good = ~(early | late | gap)
-        where = rows if good.all() else rows[good]
-        position[where] = at if good.all() else at[good]
-        session[where] = found if good.all() else found[good]
-        rule[where] = DATE_RULES[0]
-        rule[rows[good & (found != wanted)]] = DATE_RULES[1]
-        span = f"its sessions run from {days[0]} to {days[-1]}"
-        for which, what in (
-            (early, f"lies before the panel; {span}. Load earlier prices, or leave the event out."),
-            (late, f"lies after the panel; {span}. Load later prices, or leave the event out."),
-        ):
-            reason[rows[which]] = [
-                f"{ticker}: the date {day} {what}"
-                for ticker, day in zip(self.ticker[rows[which]], wanted[which], strict=True)
-            ]
-        reason[rows[gap]] = [
-            f"{ticker}: the panel has no session from {day} to {after - 1}, more than a holiday. "
-            "Load the missing prices, or leave the event out."
-            for ticker, day, after in zip(self.ticker[rows[gap]], wanted[gap], found[gap], strict=True)
-        ]
-
-    def _resolve_moments(self, rows: IntArray, calendar: str, days: DayArray, out: _Columns) -> None:
-        """Fill ``out`` at ``rows``, the moments."""
-        position, session, rule, reason = out
-        words = np.array([*RULES, None], dtype=object)
-        for name, members in self._by_calendar(rows, calendar):
-            found = session_of(self.stamp[members], name, outside="nat")
-            at = np.searchsorted(days, found.session)
-            exact = days[np.minimum(at, len(days) - 1)] == found.session
-            position[members[exact]] = at[exact]
-            session[members] = found.session
-            rule[members] = words[found.code]
-            unknown = np.isnat(found.session)
-            lost = members[unknown]
-            reason[lost] = [
-                f"{ticker}: calendar {name} does not reach {text}. "
-                "Correct the stamp, or give the event another calendar."
-                for ticker, text in zip(self.ticker[lost], self._texts_of(lost), strict=True)
-            ]
-            lost = members[~exact & ~unknown]
-            reason[lost] = [
-                f"{ticker}: the panel has no session {day} ({name}), to which the stamp {text} belongs; its "
-                f"sessions run from {days[0]} to {days[-1]}. Load prices of that day, or leave the event out."
-                for ticker, day, text in zip(self.ticker[lost], session[lost], self._texts_of(lost), strict=True)
-            ]
+    @property
+    def _whole_days(self) -> bool:
+        """Whether every stamp is a midnight, as those of bare dates are to be."""
+        return self._days[1]
 
     def _by_calendar(self, rows: IntArray, default: str) -> list[tuple[str, IntArray]]:
         """Rows of each exchange calendar."""
@@ -664,37 +704,20 @@ class Events:
         return stamp_texts(self.stamp[rows], self.has_time[rows], self.zone[rows])
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedEvents:
-    """Event sessions of an event table; every array has shape (n_events,).
-
-    Attributes
-    ----------
-    position : ndarray of int64
-        Position of τ = 0 among the panel's sessions; −1 if there is none.
-    session : ndarray of datetime64[D]
-        Event session. A moment's is kept even if the panel lacks it; NaT where none could be named.
-    rule : ndarray of object
-        How the session was found, in words; None where it was not.
-    shift : ndarray of int64
-        Calendar days from the stated local date to the session; 0 where there is no session.
-    reason : ndarray of object
-        Why there is no position, and what to do; None where there is one.
-    """
-
-    position: IntArray
-    session: DayArray
-    rule: ObjectArray
-    shift: IntArray
-    reason: ObjectArray
-
-    def __len__(self) -> int:
-        return len(self.position)
+def _sessions_of(sessions: pd.DatetimeIndex | ReturnPanel | None) -> pd.DatetimeIndex | None:
+    """Sessions, or those of a panel."""
+    held = getattr(sessions, "sessions", sessions)
+    if held is None or isinstance(held, pd.DatetimeIndex):
+        return held
+    raise InputError(
+        f"sessions must be a DatetimeIndex or a ReturnPanel, not {type(sessions).__name__}.",
+        remedy="Such as sessions=returns.",
+    )
 
 
 def _check_duplicates(events: Events, origin: Origin) -> None:
     """Refuse one ticker twice at one stamp."""
-    pair = _first_repeat(events._coded[0], events.stamp, events.has_time)
+    pair = first_repeat(events._coded[0], events.stamp, events.has_time)
     if pair is None:
         return
     first, second = pair
@@ -706,55 +729,3 @@ def _check_duplicates(events: Events, origin: Origin) -> None:
         stamp=text,
         rows=(first + 1, second + 1),
     )
-
-
-def _check_one_per_session(events: Events, session: DayArray) -> None:
-    """Refuse two events of one ticker in one session."""
-    known = np.flatnonzero(~np.isnat(session))
-    if not len(known):
-        return
-    day = session[known].astype(np.int64)
-    code = events._coded[0][known]
-    key = np.sort(code * (day.max() - day.min() + 1) + day - day.min())
-    if (key[1:] != key[:-1]).all():
-        return
-    pair = _first_repeat(code, day, None)
-    assert pair is not None
-    first, second = (int(known[row]) for row in pair)
-    texts = events._texts_of(np.array([first, second]))
-    ids = events.event_id[first], events.event_id[second]
-    raise InputError(
-        f"Duplicate security-event: events {ids[0]!s} ({texts[0]}) and {ids[1]!s} ({texts[1]}) of "
-        f"{events.ticker[first]} fall on one session, {session[first]}.",
-        remedy="Keep one of them, or merge their labels.",
-        ticker=events.ticker[first],
-        session=session[first],
-        event_id=ids,
-    )
-
-
-def _first_repeat(code: IntArray, number: IntArray, flag: BoolArray | None) -> tuple[int, int] | None:
-    """Positions of the first row that repeats an earlier one, and of that one."""
-    columns: dict[str, Any] = {"code": code, "number": number}
-    if flag is not None:
-        columns["flag"] = flag
-    keys = pd.DataFrame(columns)
-    repeated = keys.duplicated().to_numpy()
-    if not repeated.any():
-        return None
-    second = int(np.flatnonzero(repeated)[0])
-    same = (keys == keys.iloc[second]).all(axis=1).to_numpy()
-    return int(np.flatnonzero(same)[0]), second
-
-
-def _panel_days(panel_sessions: pd.DatetimeIndex) -> DayArray:
-    """Session dates of a panel."""
-    index = pd.DatetimeIndex(panel_sessions)
-    if not len(index):
-        raise InputError("The panel has no sessions.", remedy="Load prices that cover the events.")
-    if index.tz is not None or index.hasnans or (index != index.normalize()).any():
-        raise InputError("The panel's sessions must be naive midnights.", remedy="Drop zone and time of day.")
-    days = index.to_numpy().astype("datetime64[D]")
-    if not (days[1:] > days[:-1]).all():
-        raise InputError("The panel's sessions must ascend without repeats.", remedy="Sort and deduplicate them.")
-    return days

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import platform
 from collections.abc import Iterator, Sequence
@@ -14,14 +15,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-from eventstudy.errors import DataSourceError
+from eventstudy.errors import DataSourceError, InputError
 from eventstudy.kernels import chunks
 from eventstudy.windows import Window
 
 if TYPE_CHECKING:
     from eventstudy.results import EventStudyResults
 
-__all__ = ["manifest", "tables", "write"]
+__all__ = ["excel", "manifest", "tables", "write"]
 
 _ROWS = 65_536  # events written at a time, so that a million of them never stand in one frame
 
@@ -72,9 +73,14 @@ def _across(res: EventStudyResults, windows: Sequence[Window]) -> dict[str, pd.D
     return found
 
 
+def _per_event(res: EventStudyResults) -> list[str]:
+    """Tables with a row for each event; volume, say, has no buy-and-hold return."""
+    return [name for name in PER_EVENT if name not in getattr(res, "absent_tables", ())]
+
+
 def tables(res: EventStudyResults, windows: Sequence[Window]) -> dict[str, pd.DataFrame]:
     """Every table of a study by name."""
-    each = {name: pd.concat(_pieces(res, name, windows, len(res)), ignore_index=True) for name in PER_EVENT}
+    each = {name: pd.concat(_pieces(res, name, windows, len(res)), ignore_index=True) for name in _per_event(res)}
     return each | _across(res, windows)
 
 
@@ -96,9 +102,9 @@ def write(
     put = _csv if suffix == "csv" else _parquet
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name in ACROSS:  # a table of an earlier study must not pass for one of this
+        for name in ACROSS + PER_EVENT:  # a table of an earlier study must not pass for one of this
             (out / f"{name}.{suffix}").unlink(missing_ok=True)
-        for name in PER_EVENT:
+        for name in _per_event(res):
             put(_pieces(res, name, windows, rows), out / f"{name}.{suffix}")
         for name, table in _across(res, windows).items():
             put(iter([table]), out / f"{name}.{suffix}")
@@ -108,6 +114,69 @@ def write(
             f"Cannot write the results to {out}: {error}.", remedy="Choose a directory that can be written."
         ) from error
     return out
+
+
+_EXCEL_ROWS = 1_048_576  # of a sheet, the header among them
+
+
+def excel(res: EventStudyResults, path: str | Path, windows: Sequence[Window]) -> Path:
+    """Write every table as a sheet of one workbook, the manifest as the last.
+
+    Raises
+    ------
+    InputError
+        If openpyxl is not installed, or a table has more rows than a sheet holds.
+    DataSourceError
+        If the file cannot be written.
+    """
+    try:
+        importlib.import_module("openpyxl")
+    except ImportError:
+        raise InputError(
+            "A workbook needs the package openpyxl, which is not installed.",
+            remedy='Install it: pip install "abnormal-returns[excel]".',
+        ) from None
+    rows = len(res) * max(1, len(windows))
+    if rows >= _EXCEL_ROWS:
+        raise InputError(
+            f"A table of {rows:,} rows does not fit into a sheet of {_EXCEL_ROWS:,}.",
+            remedy="Use to_csv or to_parquet, or select fewer events.",
+        )
+    out = Path(path)
+    found = tables(res, windows)
+    order = [name for name in _SHEETS if name in found] + [name for name in found if name not in _SHEETS]
+    flat = pd.json_normalize(res.manifest, sep=".").T.reset_index().set_axis(["item", "value"], axis=1)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with pd.ExcelWriter(out, engine="openpyxl") as book:
+            for name in order:
+                _sheet(book, name, found[name])
+            _sheet(book, "manifest", flat.map(str))
+    except OSError as error:
+        raise DataSourceError(
+            f"Cannot write the workbook {out}: {error}.", remedy="Choose a file that can be written."
+        ) from error
+    return out
+
+
+_SHEETS = ("caar", "tests", "group_caar", "car", "bhar", "aar", "events", "parameters", "dropped")
+
+
+def _sheet(book: pd.ExcelWriter, name: str, frame: pd.DataFrame) -> None:
+    """One table, its header in bold and in view, its columns wide enough; text stays text."""
+    frame = _texts(frame)
+    for column in frame.columns:
+        if isinstance(frame[column].dtype, pd.DatetimeTZDtype):
+            frame[column] = frame[column].astype(str)
+    # infinite degrees of freedom are text: a workbook knows no infinity
+    frame.to_excel(book, sheet_name=name, index=False, freeze_panes=(1, 0), inf_rep="inf")
+    sheet = book.sheets[name]
+    for cells in sheet.iter_cols():
+        longest = max(len(f"{cell.value:.6g}" if isinstance(cell.value, float) else str(cell.value)) for cell in cells)
+        sheet.column_dimensions[cells[0].column_letter].width = min(60, longest + 2)
+        for cell in cells:
+            if cell.data_type == "f":  # text that begins with "=" must not be run
+                cell.data_type = "s"
 
 
 def _csv(pieces: Iterator[pd.DataFrame], path: Path) -> None:
@@ -148,9 +217,10 @@ def manifest(res: EventStudyResults) -> dict[str, Any]:
             "source": panel.source,
             "securities": panel.n_securities,
             "sessions": panel.n_sessions,
-            "first": f"{panel.sessions[0]:%Y-%m-%d}",
-            "last": f"{panel.sessions[-1]:%Y-%m-%d}",
+            "first": panel.label(0),
+            "last": panel.label(-1),
             "kind": panel.kind,
+            **({} if panel.frequency == "D" else {"frequency": panel.frequency}),
         },
         "events": {
             "sha256": hashlib.sha256(study.events.to_frame().to_csv(index=False).encode()).hexdigest(),
@@ -160,19 +230,33 @@ def manifest(res: EventStudyResults) -> dict[str, Any]:
         },
         "configuration": {
             "model": repr(study.model),
-            "estimation_window": [index.estimation.start, index.estimation.end],
+            "estimation_window": index.parts if index.hole else index.parts[0],
             "event_window": [index.event.start, index.event.end],
             "min_obs": study._min_obs,
             "calendar": study.calendar,
             "missing": study.missing,
             "on_error": study.on_error,
             "confidence": study.confidence,
+            **_kept_out(res),
         },
         "versions": {
             "python": platform.python_version(),
             **{name: _version(name) for name in ("abnormal-returns", "numpy", "pandas", "scipy", "numba")},
         },
     }
+
+
+def _kept_out(res: EventStudyResults) -> dict[str, Any]:
+    """What was kept out of the estimation windows; nothing for a study that says nothing about it."""
+    study = res.study
+    found: dict[str, Any] = {}
+    if study._excluded:
+        found["exclude"] = [[run.ticker, run.start, run.end] for run in study._excluded]
+    if study._others is not None:
+        found["exclude_events"] = [study._others.start, study._others.end]
+    if study.outliers is not None:
+        found["outliers"] = float(study.outliers)
+    return found
 
 
 def _version(distribution: str) -> str | None:

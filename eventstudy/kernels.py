@@ -21,14 +21,16 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from eventstudy._typing import FloatArray, IntArray
+from eventstudy._typing import BoolArray, FloatArray, IntArray
 
 __all__ = [
     "EMPTY",
+    "FAILED",
     "OK",
     "SINGULAR",
     "TOO_FEW",
     "ZERO_VARIANCE",
+    "Keep",
     "LinearArrays",
     "LinearDesign",
     "ResidualSums",
@@ -36,15 +38,19 @@ __all__ = [
     "chunks",
     "estimation_residuals",
     "fit_linear",
+    "share",
     "window_sums",
 ]
 
 Engine: TypeAlias = Literal["auto", "compiled", "numpy"]
+Keep: TypeAlias = Callable[[slice], BoolArray]
+"""A run of events to the sessions of their estimation windows that may be used, shape (len, L1)."""
 
-OK, TOO_FEW, SINGULAR, ZERO_VARIANCE, EMPTY = 0, 1, 2, 3, 4
+OK, TOO_FEW, SINGULAR, ZERO_VARIANCE, EMPTY, FAILED = 0, 1, 2, 3, 4, 5
 
 _CHUNK = 16_384  # events a thread takes at a time: large enough to hide the call, small enough to share work
 _NUMPY_CHUNK = 2_048  # the numpy form gathers windows, so its chunks hold down memory
+_ALL = np.empty((0, 0), dtype=bool)  # every session may be used
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +175,7 @@ def _use_compiled(engine: Engine) -> Any:
     return module
 
 
-def _share(work: Callable[[slice], None], n: int) -> None:
+def share(work: Callable[[slice], None], n: int) -> None:
     """Run ``work`` on chunks of ``n`` events, on all cores where there is enough of it."""
     parts = list(chunks(n, _CHUNK))
     workers = min(len(parts), os.cpu_count() or 1)
@@ -191,6 +197,7 @@ def fit_linear(
     event: tuple[int, int],
     min_obs: int,
     *,
+    keep: Keep | None = None,
     engine: Engine = "auto",
 ) -> LinearArrays:
     """Least squares of every event's estimation window, and the abnormal returns of its event window.
@@ -210,6 +217,8 @@ def fit_linear(
         First and last session of the two windows, relative to ``position``.
     min_obs : int
         Fewest usable rows; at least ``K + 1`` are asked for in any case.
+    keep : callable, optional
+        Sessions that may be used, asked for by runs of events so that memory stays bounded; all by default.
     engine : {"auto", "compiled", "numpy"}
         Which form runs.
 
@@ -225,7 +234,12 @@ def fit_linear(
     est, ev = np.array(estimation, np.int64), np.array(event, np.int64)
     if compiled is None:
         for part in chunks(len(security), _NUMPY_CHUNK):
-            _fit_numpy(values, design, security[part], position[part], est, ev, need, out.take(part))
+            kept = None if keep is None else keep(part)
+            _fit_numpy(values, design, security[part], position[part], est, ev, need, kept, out.take(part))
+        return out
+    if keep is None and p == 1 and design.intercept and design.offset is None:
+        market = importlib.import_module("eventstudy._compiled_market")
+        market.fit_market(values, design.factors[0], security, position, est, ev, need, out)
         return out
     offset = _offset(design)
 
@@ -233,12 +247,10 @@ def fit_linear(
         arrays = out.take(part)
         into = [getattr(arrays, name) for name in LinearArrays.__slots__]
         where = (security[part], position[part], est, ev, need)
-        if p == 1 and design.intercept and design.offset is None:
-            compiled.fit_one_factor(values, design.factors[0], *where, *into)
-        else:
-            compiled.fit_factors(values, design.factors, offset, design.intercept, *where, *into)
+        kept = _ALL if keep is None else keep(part)
+        compiled.fit_factors(values, design.factors, offset, design.intercept, kept, *where, *into)
 
-    _share(work, len(security))
+    share(work, len(security))
     return out
 
 
@@ -268,6 +280,7 @@ def _fit_numpy(
     est: IntArray,
     event: IntArray,
     need: int,
+    kept: BoolArray | None,
     out: LinearArrays,
 ) -> None:
     """Numpy form of the fit: gathers the windows, then solves the batch of regressions by QR."""
@@ -276,6 +289,8 @@ def _fit_numpy(
     y = _windows(values, position, est, security) - _windows(offset, position, est)
     x = np.stack([_windows(row, position, est) for row in design.factors], -1) if p else np.empty((*y.shape, 0))
     ok = ~(np.isnan(y) | np.isnan(x).any(-1))
+    if kept is not None:
+        ok &= kept
     n_obs = ok.sum(1)
     count = np.maximum(n_obs, 1)
     y0, x0 = np.where(ok, y, 0.0), np.where(ok[..., None], x, 0.0)
@@ -364,6 +379,11 @@ def window_sums(
         _window_sums_numpy(fit, design, position, first, window, skip_missing, out)
         return out
 
+    if len(design.factors) == 1 and design.intercept:
+        market = importlib.import_module("eventstudy._compiled_market")
+        market.sum_windows(fit, design.factors[0], position, first, window, skip_missing, out)
+        return out
+
     def work(part: slice) -> None:
         compiled.window_sums(
             fit.ar[part],
@@ -382,7 +402,7 @@ def window_sums(
             out.n_used[part],
         )
 
-    _share(work, n)
+    share(work, n)
     return out
 
 
@@ -424,9 +444,10 @@ def estimation_residuals(
     position: IntArray,
     estimation: tuple[int, int],
     *,
+    keep: Keep | None = None,
     engine: Engine = "auto",
 ) -> FloatArray:
-    """Residuals of the estimation window, shape (n, L1); NaN where a return or regressor is missing.
+    """Residuals of the estimation window, shape (n, L1); NaN where a return or regressor is missing or left out.
 
     Parameters are those of :func:`fit_linear`; ``coef`` has shape (n, K). Ask for events in chunks: the answer takes
     ``8 n L1`` bytes.
@@ -439,6 +460,8 @@ def estimation_residuals(
             out -= coef[:, 0, None]
         for a, row in enumerate(design.factors):
             out -= coef[:, a + int(design.intercept), None] * _windows(row, position, est)
+        if keep is not None:
+            out[~keep(slice(0, len(security)))] = np.nan
         return out
     out = np.empty((len(security), estimation[1] - estimation[0] + 1))
     offset = _offset(design)
@@ -447,8 +470,10 @@ def estimation_residuals(
         compiled.residuals(
             values, design.factors, offset, design.intercept, coef[part], security[part], position[part], est, out[part]
         )
+        if keep is not None:
+            out[part][~keep(part)] = np.nan
 
-    _share(work, len(security))
+    share(work, len(security))
     return out
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
@@ -14,11 +14,26 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
-from eventstudy._typing import FloatArray, IntArray, ReturnKind
+from eventstudy._factor_names import held_as
+from eventstudy._typing import BoolArray, FloatArray, Frequency, IntArray, ReturnKind
+from eventstudy.data.calendars import check_calendar
 from eventstudy.errors import DataSourceError, InputError
+from eventstudy.frequency import (
+    UNITS,
+    Outside,
+    Stamps,
+    bar_days,
+    bar_returns,
+    check_frequency,
+    overnight_bars,
+    period_of,
+    resampled,
+    sampled,
+)
 
 __all__ = ["ReturnPanel"]
 
+_OWN: dict[str, Frequency] = {"1d": "D", "1wk": "W", "1mo": "M"}  # of prices by the interval they were loaded at
 _PANEL_FILES = ("values.npy", "securities.parquet", "sessions.parquet", "panel.json")
 
 
@@ -26,8 +41,8 @@ _PANEL_FILES = ("values.npy", "securities.parquet", "sessions.parquet", "panel.j
 class ReturnPanel:
     """Returns of many securities over common sessions, security-major.
 
-    Build one with :meth:`from_prices`, :meth:`from_frame` or :meth:`from_long`; the constructor takes arrays that
-    are right already.
+    Build one with :meth:`from_prices`, :meth:`from_bars` (intraday), :meth:`from_frame` or :meth:`from_long`; the
+    constructor takes arrays that are right already.
 
     Parameters
     ----------
@@ -36,11 +51,16 @@ class ReturnPanel:
     tickers : Index of str, length n_securities
         Unique names of the securities.
     sessions : DatetimeIndex, length n_sessions
-        Session dates, naive midnights, ascending and unique.
+        Session dates, naive midnights, ascending and unique: for weeks and months the last session of each, for
+        intraday bars the moments at which they end, in the zone of the exchange.
     kind : {"simple", "log"}
         What the returns are.
     source : str
         Where they come from, in a few words; figures print it.
+    frequency : {"D", "W", "M", "intraday"}
+        What a column is: a session, a week (Monday to Sunday), a month, or a bar of a session.
+    calendar : str
+        Exchange of intraday bars, which says what session a bar belongs to.
 
     Raises
     ------
@@ -71,6 +91,8 @@ class ReturnPanel:
     sessions: pd.DatetimeIndex
     kind: ReturnKind = "simple"
     source: str = ""
+    frequency: Frequency = "D"
+    calendar: str = ""
     _rows: dict[Hashable, int] = field(init=False)
     _path: str | None = field(init=False, default=None)
 
@@ -84,6 +106,7 @@ class ReturnPanel:
                 remedy="Give a matrix of securities by sessions.",
             )
         _check_labels(self.tickers, self.sessions)
+        _check_periods(self.sessions, self.frequency, self.calendar)
         _check_returns(values, self.tickers, self.sessions, self.kind)
         if values.flags.writeable:
             values = values.view()
@@ -92,7 +115,14 @@ class ReturnPanel:
         object.__setattr__(self, "_rows", {ticker: row for row, ticker in enumerate(self.tickers)})
 
     @classmethod
-    def from_prices(cls, prices: pd.DataFrame, *, kind: ReturnKind = "simple") -> ReturnPanel:
+    def from_prices(
+        cls,
+        prices: pd.DataFrame,
+        *,
+        kind: ReturnKind = "simple",
+        frequency: Frequency | None = None,
+        calendar: str = "NYSE",
+    ) -> ReturnPanel:
         """Panel of returns from a wide frame of prices.
 
         Parameters
@@ -102,6 +132,12 @@ class ReturnPanel:
             what :func:`eventstudy.load_prices` returns.
         kind : {"simple", "log"}
             Simple returns ``P_t / P_{t-1} − 1``, or their logarithm.
+        frequency : {"D", "W", "M"}, optional
+            Weekly or monthly returns from the prices of each period's last session, a last period that is not over
+            left out. By default what the prices are: daily, or as ``load_prices(interval=...)`` loaded them; intraday
+            ones go to :meth:`from_bars`.
+        calendar : str
+            Exchange whose sessions say whether the last week or month is over.
 
         Returns
         -------
@@ -114,17 +150,86 @@ class ReturnPanel:
             On duplicated or unsorted dates, non-numeric, zero, negative or infinite prices, each named.
         """
         _check_kind(kind)
+        own = _OWN.get(str(getattr(prices, "interval", "1d")), "intraday")
+        if own == "intraday" and frequency in (None, "intraday"):
+            return cls.from_bars(prices, kind=kind, calendar=calendar)
         values, tickers, sessions = _wide(prices, "prices")
         _check_prices(values, tickers, sessions)
+        if frequency not in (None, own):
+            check_frequency(frequency, ("D", "W", "M"))
+            if own != "D":
+                raise InputError(
+                    f"Prices of {UNITS[own]}s make no {UNITS[frequency or own]}s.", remedy="Load daily prices."
+                )
+            values, sessions = sampled(values, sessions, frequency or own, calendar)
         if len(sessions) < 2:
             raise InputError(f"{len(sessions)} session of prices makes no return.", remedy="Give two sessions or more.")
         with np.errstate(invalid="ignore"):
             ratio = values[:, 1:] / values[:, :-1]
             returns = np.log(ratio) if kind == "log" else ratio - 1.0
-        return cls(returns, tickers, sessions[1:], kind, _source(prices))
+        return cls(returns, tickers, sessions[1:], kind, _source(prices), frequency or own)
 
     @classmethod
-    def from_frame(cls, frame: pd.DataFrame, *, kind: ReturnKind = "simple") -> ReturnPanel:
+    def from_bars(
+        cls,
+        prices: pd.DataFrame,
+        *,
+        opens: pd.DataFrame | None = None,
+        kind: ReturnKind = "simple",
+        calendar: str = "NYSE",
+        stamps: Stamps | None = None,
+        interval: str | pd.Timedelta | None = None,
+        outside: Outside = "raise",
+    ) -> ReturnPanel:
+        """Panel of intraday returns: one column per bar, and one for each night where opens are known.
+
+        Parameters
+        ----------
+        prices : DataFrame
+            Closes of bars with moments (time and zone) as the index and one column per ticker; or a long frame with
+            the columns ``timestamp``, ``ticker``, ``close`` and, for the nights, ``open``; or what
+            ``load_prices(interval="5m")`` returns, which knows its stamps, interval and opens.
+        opens : DataFrame, optional
+            Opens of the same bars. With them the night from the close of one session to the open of the next is a bar
+            of its own, which ends at the open; without them the first bar of each session holds it.
+            :attr:`overnight` says which bars these are.
+        kind : {"simple", "log"}
+            What the returns are.
+        calendar : str
+            Exchange whose hours the bars must lie in, half days included.
+        stamps : {"start", "end"}
+            What the moments are. It is never guessed.
+        interval : str or Timedelta, optional
+            Length of a bar (``"5min"``), where stamps are starts.
+        outside : {"raise", "drop"}
+            What to do with bars before the open, after the close or on days without trading.
+
+        Returns
+        -------
+        ReturnPanel
+            A return next to a missing price is missing, and so is a night before which a whole session is.
+
+        Raises
+        ------
+        InputError
+            On stamps without zone or meaning, bars outside the session, or prices that are not positive.
+
+        Examples
+        --------
+        >>> times = pd.date_range("2025-01-29 09:30", periods=3, freq="5min", tz="America/New_York")
+        >>> closes = pd.DataFrame({"A": [100.0, 101.0, 99.99]}, index=times)
+        >>> panel = ReturnPanel.from_bars(closes, stamps="start", interval="5min")
+        >>> panel.label(0), panel.values.round(4).tolist()
+        ('2025-01-29 09:40 EST', [[0.01, -0.01]])
+        """
+        _check_kind(kind)
+        values, tickers, ends = bar_returns(prices, opens, kind, calendar, stamps, interval, outside)
+        if not len(ends):
+            raise InputError("One bar of prices makes no return.", remedy="Give two bars or more.")
+        return cls(values, tickers, ends, kind, _source(prices), "intraday", calendar)
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame, *, kind: ReturnKind = "simple", frequency: Frequency = "D") -> ReturnPanel:
         """Panel from a wide frame of returns: dates as the index, one column per security.
 
         Parameters
@@ -133,6 +238,8 @@ class ReturnPanel:
             Decimal returns per session; NaN where missing.
         kind : {"simple", "log"}
             What the returns are. It is never guessed.
+        frequency : {"D", "W", "M"}
+            What they are of: sessions, weeks or months, labelled with the last session of each.
 
         Raises
         ------
@@ -140,6 +247,7 @@ class ReturnPanel:
             On duplicated or unsorted dates, non-numeric or infinite values, or values that look like prices or per
             cents (a simple return below −1).
         """
+        check_frequency(frequency, ("D", "W", "M"))
         values, tickers, sessions = _wide(frame, "returns")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a column without any return
@@ -151,7 +259,7 @@ class ReturnPanel:
                 remedy="Returns are decimals (0.01 is 1 %); for prices use ReturnPanel.from_prices.",
                 ticker=tickers[at],
             )
-        return cls(values, tickers, sessions, kind)
+        return cls(values, tickers, sessions, kind, "", frequency)
 
     @classmethod
     def from_long(
@@ -220,7 +328,7 @@ class ReturnPanel:
             for name in _PANEL_FILES[:-1]:
                 (out / name).unlink(missing_ok=True)  # a mapped file must not be written over
             np.save(out / "values.npy", self.values)
-            _save_labels(out, self.tickers, self.sessions, self.kind, self.source)
+            _save_labels(out, self.tickers, self.sessions, self.kind, self.source, self.frequency, self.calendar)
         except OSError as error:
             raise DataSourceError(
                 f"Cannot write the panel to {out}: {error}.", remedy="Choose a directory that can be written."
@@ -254,7 +362,10 @@ class ReturnPanel:
             )
         _check_kind(facts["kind"])
         _check_labels(tickers, sessions)
-        return cls._trusted(values, tickers, sessions, facts["kind"], str(facts.get("source", "")), str(out.resolve()))
+        frequency, calendar = facts.get("frequency", "D"), str(facts.get("calendar", ""))
+        _check_periods(sessions, frequency, calendar)
+        what = (facts["kind"], str(facts.get("source", "")), frequency, calendar)
+        return cls._trusted(values, tickers, sessions, *what, str(out.resolve()))
 
     @classmethod
     def _trusted(
@@ -264,14 +375,16 @@ class ReturnPanel:
         sessions: pd.DatetimeIndex,
         kind: ReturnKind,
         source: str,
+        frequency: Frequency,
+        calendar: str,
         path: str | None,
     ) -> ReturnPanel:
         """Panel whose returns were checked when they were written; a mapped file is not read through again."""
         panel = object.__new__(cls)
         rows = {ticker: row for row, ticker in enumerate(tickers)}
         for name, value in zip(
-            ("values", "tickers", "sessions", "kind", "source", "_rows", "_path"),
-            (values, tickers, sessions, kind, source, rows, path),
+            ("values", "tickers", "sessions", "kind", "source", "frequency", "calendar", "_rows", "_path"),
+            (values, tickers, sessions, kind, source, frequency, calendar, rows, path),
             strict=True,
         ):
             object.__setattr__(panel, name, value)
@@ -286,6 +399,8 @@ class ReturnPanel:
             self.sessions,
             self.kind,
             self.source,
+            self.frequency,
+            self.calendar,
             None,
         )
 
@@ -305,7 +420,7 @@ class ReturnPanel:
         return len(self.sessions)
 
     def row(self, ticker: str) -> int:
-        """Row of one security.
+        """Row of one security or factor; ``Mkt-RF`` and its like are found under other spellings too (``mkt_rf``).
 
         Raises
         ------
@@ -315,6 +430,8 @@ class ReturnPanel:
         try:
             return self._rows[ticker]
         except (KeyError, TypeError):
+            if (held := held_as(ticker, self._rows)) is not None:
+                return self._rows[held]
             names = {str(name).upper(): str(name) for name in self.tickers}
             near = [names[name] for name in get_close_matches(str(ticker).upper(), list(names), n=3)]
             hint = f" Did you mean {' or '.join(near)}?" if near else ""
@@ -328,9 +445,134 @@ class ReturnPanel:
         """Rows of many securities, −1 where the panel does not hold one; int64 of the same length."""
         return self.tickers.get_indexer(pd.Index(tickers)).astype(np.int64)
 
+    @property
+    def unit(self) -> str:
+        """What a column is called: "session", "week", "month" or "bar"."""
+        return UNITS[self.frequency]
+
+    @property
+    def overnight(self) -> BoolArray:
+        """Intraday bars that hold the night before their session, shape (n_sessions,); none of other returns."""
+        if self.frequency != "intraday":
+            return np.zeros(self.n_sessions, dtype=bool)
+        return overnight_bars(self)
+
+    def label(self, at: int) -> str:
+        """Session of a column in words, such as ``"2025-01-29"``; the end of an intraday bar with its time."""
+        return f"{self.sessions[at]:{'%Y-%m-%d %H:%M %Z' if self.frequency == 'intraday' else '%Y-%m-%d'}}"
+
+    def columns_of(self, start: Any, end: Any) -> slice:
+        """Columns from one date to another, both included; an empty slice where there is none.
+
+        Of weekly and monthly returns these are the weeks and months that hold the dates; of intraday ones all bars of
+        the sessions, or for moments the bars that hold them or end at them.
+
+        Parameters
+        ----------
+        start, end : str, date, datetime64, Timestamp
+            Dates; of intraday panels also moments with a zone.
+
+        Raises
+        ------
+        InputError
+            If one is unreadable or has a time of day that it should not have, or they are reversed.
+        """
+        intraday = self.frequency == "intraday"
+        first, last = (_date(value, intraday) for value in (start, end))
+        if (first.tz is None) != (last.tz is None):
+            raise InputError(f"{start} and {end} are a date and a moment.", remedy="Give two dates or two moments.")
+        if last < first:
+            raise InputError(f"The dates {start} to {end} are reversed.", remedy="Swap them.")
+        if first.tz is not None:
+            low, high = (int(self.sessions.searchsorted(moment)) for moment in (first, last))
+            return slice(low, min(high + 1, self.n_sessions))
+        days = bar_days(self) if intraday else self.sessions.to_numpy().astype("datetime64[D]")
+        wanted = np.array([first, last], dtype="datetime64[D]")
+        code = days.astype(np.int64) if intraday else period_of(days, self.frequency)
+        of = wanted.astype(np.int64) if intraday else period_of(wanted, self.frequency)
+        return slice(int(np.searchsorted(code, of[0])), int(np.searchsorted(code, of[1], side="right")))
+
+    def resample(self, frequency: Frequency, *, calendar: str = "NYSE") -> ReturnPanel:
+        """Weekly or monthly returns, compounded from these daily ones.
+
+        Parameters
+        ----------
+        frequency : {"W", "M"}
+            Weeks run from Monday to Sunday.
+        calendar : str
+            Exchange whose sessions say whether the first and the last period are complete; those that are not are
+            left out.
+
+        Returns
+        -------
+        ReturnPanel
+            Labelled with the last session of each period. A period in which a return is missing has none.
+
+        Raises
+        ------
+        InputError
+            If the returns are not daily, or no period is complete.
+
+        Examples
+        --------
+        >>> days = pd.bdate_range("2025-01-27", "2025-02-07")
+        >>> panel = ReturnPanel.from_frame(pd.DataFrame({"A": 0.01}, index=days))
+        >>> panel.resample("W").to_frame().round(4)
+        ticker          A
+        date
+        2025-01-31  0.051
+        2025-02-07  0.051
+        """
+        return resampled(self, frequency, calendar)
+
     def take(self, names: Iterable[str]) -> FloatArray:
         """Returns of the named securities, shape (n_names, n_sessions)."""
         return self.values[[self.row(name) for name in names]]
+
+    def with_factors(self, factors: pd.DataFrame, *, prefix: str = "") -> ReturnPanel:
+        """Panel with factor returns as further rows, laid on its sessions.
+
+        Parameters
+        ----------
+        factors : Factors or DataFrame, shape (n_dates, n_factors)
+            What :func:`eventstudy.load_factors` returns, or decimal factor returns with dates as the index. Daily
+            factors are laid on sessions by date, weekly and monthly ones by calendar week and month.
+        prefix : str
+            Put before the factors' names, where securities have them: RF and CMA are tickers too. Give the models
+            the same one.
+
+        Returns
+        -------
+        ReturnPanel
+            In memory; the securities are unchanged. A factor that lacks a session is missing there.
+
+        Raises
+        ------
+        InputError
+            If a name is taken, no date is shared, or the factors' periods are not those of the panel.
+
+        Warns
+        -----
+        EventStudyWarning
+            If a session lacks a factor; the first is named. If the panel holds log returns: factors are simple ones.
+
+        Examples
+        --------
+        >>> days = pd.to_datetime(["2025-01-28", "2025-01-29"])
+        >>> panel = ReturnPanel.from_frame(pd.DataFrame({"A": [0.01, 0.02]}, index=days))
+        >>> factors = pd.DataFrame({"mkt_rf": [0.004, -0.003], "rf": [1e-4, 1e-4]}, index=days)
+        >>> panel.with_factors(factors).tickers.tolist()
+        ['A', 'Mkt-RF', 'RF']
+        """
+        from eventstudy.data.factor_rows import factor_rows
+
+        names, rows, source = factor_rows(factors, self, prefix)
+        return replace(
+            self,
+            values=np.concatenate([self.values, rows]),
+            tickers=self.tickers.append(pd.Index(names, dtype=object)),
+            source="; ".join(text for text in (self.source, source) if text),
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """Wide frame of the returns: sessions as the index, tickers as columns."""
@@ -345,29 +587,45 @@ class ReturnPanel:
             # one zero and one NaN: equal panels must not differ by the sign of either
             digest.update(np.where(np.isnan(row), np.nan, row + 0.0).data)
         digest.update("\0".join(map(str, self.tickers)).encode())
-        digest.update(self.sessions.to_numpy().astype("datetime64[D]").astype(np.int64).tobytes())
+        if self.frequency == "intraday":
+            digest.update(self.sessions.as_unit("ns").asi8.tobytes())
+        else:
+            digest.update(self.sessions.to_numpy().astype("datetime64[D]").astype(np.int64).tobytes())
         digest.update(self.kind.encode())
+        if self.frequency != "D":
+            digest.update(f"{self.frequency} {self.calendar}".encode())
         return digest.hexdigest()
 
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, ReturnPanel)
-            and self.kind == other.kind
+            and (self.kind, self.frequency, self.calendar) == (other.kind, other.frequency, other.calendar)
             and self.tickers.equals(other.tickers)
             and self.sessions.equals(other.sessions)
             and np.array_equal(self.values, other.values, equal_nan=True)
         )
 
     def __repr__(self) -> str:
-        span = f"{self.sessions[0]:%Y-%m-%d}..{self.sessions[-1]:%Y-%m-%d}" if self.n_sessions else "empty"
-        return f"ReturnPanel({self.n_securities} securities, {self.n_sessions} sessions {span}, {self.kind})"
+        span = f"{self.label(0)}..{self.label(-1)}" if self.n_sessions else "empty"
+        return f"ReturnPanel({self.n_securities} securities, {self.n_sessions} {self.unit}s {span}, {self.kind})"
 
 
-def _save_labels(out: Path, tickers: pd.Index, sessions: pd.DatetimeIndex, kind: str, source: str) -> None:
+def _save_labels(
+    out: Path,
+    tickers: pd.Index,
+    sessions: pd.DatetimeIndex,
+    kind: str,
+    source: str,
+    frequency: Frequency = "D",
+    calendar: str = "",
+) -> None:
     """Write what belongs to ``values.npy``; the JSON last, since a directory without it holds no panel."""
     pd.DataFrame({"ticker": tickers.astype(str)}).to_parquet(out / "securities.parquet", index=False)
     pd.DataFrame({"date": sessions}).to_parquet(out / "sessions.parquet", index=False)
-    (out / "panel.json").write_text(json.dumps({"version": 1, "kind": kind, "source": source}) + "\n", encoding="utf-8")
+    facts = {"version": 1, "kind": kind, "source": source}
+    if frequency != "D":
+        facts |= {"frequency": frequency, "calendar": calendar}
+    (out / "panel.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
 
 
 def _check_kind(kind: str) -> None:
@@ -421,6 +679,11 @@ def _wide(frame: pd.DataFrame, what: str) -> tuple[FloatArray, pd.Index, pd.Date
                 remedy="Convert them to the exchange's zone first: frame.index.tz_convert(zone).normalize().",
             )
         sessions = local
+    if sessions.is_unique and not sessions.normalize().is_unique:
+        raise InputError(
+            f"The frame of {what} has several times of one day, such as {sessions[0]}.",
+            remedy="Use ReturnPanel.from_bars for intraday prices, or keep one row per session.",
+        )
     columns = []
     for position, name in enumerate(frame.columns):
         columns.append(_numeric(frame.iloc[:, position], str(name)))
@@ -456,6 +719,39 @@ def _is_number(value: object) -> bool:
     except (TypeError, ValueError):
         return False
     return True
+
+
+def _date(value: Any, moments: bool = False) -> pd.Timestamp:
+    """Midnight of a bare date, or (``moments``) a moment with its zone."""
+    try:
+        stamp = pd.Timestamp(value)
+    except (ValueError, TypeError):
+        stamp = pd.NaT  # type: ignore[assignment]
+    if moments and not pd.isna(stamp) and stamp.tz is not None:
+        return stamp
+    if pd.isna(stamp) or stamp.tz is not None or stamp != stamp.normalize():
+        also = ", or a moment with its zone" if moments else ""
+        raise InputError(f"{value!r} is not a date{also}.", remedy="Write it as '2025-01-27'.")
+    return stamp
+
+
+def _check_periods(sessions: pd.DatetimeIndex, frequency: Frequency, calendar: str) -> None:
+    """Refuse labels that do not fit the frequency."""
+    check_frequency(frequency)
+    if (frequency == "intraday") != (sessions.tz is not None):
+        raise InputError(
+            f"Labels of {UNITS[frequency]}s are {'moments with a zone' if frequency == 'intraday' else 'dates'}.",
+            remedy="Use ReturnPanel.from_bars for intraday returns.",
+        )
+    if frequency == "intraday":
+        check_calendar(calendar)
+    elif frequency != "D":
+        again = np.flatnonzero(np.diff(period_of(sessions.to_numpy().astype("datetime64[D]"), frequency)) == 0)
+        if len(again):
+            raise InputError(
+                f"{sessions[again[0]]:%Y-%m-%d} and {sessions[again[0] + 1]:%Y-%m-%d} lie in one {UNITS[frequency]}.",
+                remedy="Keep one return per period, or make them from daily ones with resample.",
+            )
 
 
 def _check_labels(tickers: pd.Index, sessions: pd.DatetimeIndex) -> None:

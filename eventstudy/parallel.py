@@ -10,19 +10,22 @@ import importlib
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from eventstudy.errors import DataSourceError, InputError
 from eventstudy.kernels import LinearArrays, chunks
+from eventstudy.models.arrays import ArrayFit
 from eventstudy.models.base import ModelFit, NormalReturnModel
 from eventstudy.panel import ReturnPanel
 from eventstudy.windows import EventIndex
 
-__all__ = ["ChunkedModel", "dask_executor", "fit_in_chunks"]
+__all__ = ["ChunkedModel", "PreparedModel", "dask_executor", "fit_in_chunks"]
+
+_Made = TypeVar("_Made")
 
 CHUNK = 65_536
 _IN_FLIGHT = 16  # chunks handed out and not yet written: bounds what waits in memory
@@ -39,6 +42,15 @@ class ChunkedModel(Protocol):
 
     def assemble(self, panel: ReturnPanel, index: EventIndex, arrays: LinearArrays) -> ModelFit:
         """Fit of all events from their arrays."""
+        ...
+
+
+@runtime_checkable
+class PreparedModel(Protocol):
+    """A model that has to know all events of the study before it fits some of them."""
+
+    def prepared(self, index: EventIndex) -> NormalReturnModel:
+        """The model, told of every event."""
         ...
 
 
@@ -68,16 +80,20 @@ def fit_in_chunks(
 
     Notes
     -----
-    A model that is no :class:`ChunkedModel` is fitted in one piece, on this machine.
+    A model that is no :class:`ChunkedModel` is fitted in chunks too where its fits are of
+    :class:`~eventstudy.models.arrays.ArrayFit`; it may name a size for them, ``events_per_chunk``. Others are fitted in
+    one piece, on this machine.
     """
+    if not isinstance(model, ChunkedModel):
+        return _fit_pieces(model, panel, index, min_obs, chunk_size, executor, progress)
     bar = _shows(progress, len(index))
     size = chunk_size or CHUNK
-    if not isinstance(model, ChunkedModel) or (executor is None and not bar and chunk_size is None):
+    if executor is None and not bar and chunk_size is None:
         return model.fit(panel, index, min_obs)
     parts = list(chunks(len(index), size))
     out: LinearArrays | None = None
     with _bar(bar, len(index)) as tick:
-        for part, arrays in _run(model, panel, index, min_obs, parts, executor):
+        for part, arrays in _run(model.fit_arrays, panel, index, min_obs, parts, executor):
             if out is None:
                 out = _room(arrays, len(index))
             for name in LinearArrays.__slots__:
@@ -86,28 +102,55 @@ def fit_in_chunks(
     return model.assemble(panel, index, out) if out is not None else model.fit(panel, index, min_obs)
 
 
+def _fit_pieces(
+    model: NormalReturnModel,
+    panel: ReturnPanel,
+    index: EventIndex,
+    min_obs: int,
+    chunk_size: int | None,
+    executor: Executor | None,
+    progress: bool | None,
+) -> ModelFit:
+    """Fit of a model that has a method of its own for each event."""
+    size = chunk_size or int(getattr(model, "events_per_chunk", CHUNK))
+    if isinstance(model, PreparedModel):
+        model = model.prepared(index)
+    if len(index) <= size:
+        return model.fit(panel, index, min_obs)
+    parts = list(chunks(len(index), size))
+    made: list[ArrayFit] = []
+    show = progress if progress is not None else sys.stderr.isatty()
+    with _bar(show, len(index)) as tick:
+        for part, fit in _run(model.fit, panel, index, min_obs, parts, executor):
+            if not isinstance(fit, ArrayFit):
+                return model.fit(panel, index, min_obs)
+            made.append(fit)
+            tick(part.stop - part.start)
+    return type(made[0]).concat(made, index)
+
+
 def _room(arrays: LinearArrays, n: int) -> LinearArrays:
     return LinearArrays.empty(n, arrays.center.shape[1], arrays.coef.shape[1], arrays.ar.shape[1])
 
 
 def _run(
-    model: ChunkedModel,
+    work: Callable[[ReturnPanel, EventIndex, int], _Made],
     panel: ReturnPanel,
     index: EventIndex,
     min_obs: int,
     parts: list[slice],
     executor: Executor | None,
-) -> Iterator[tuple[slice, LinearArrays]]:
-    """Arrays of each chunk, in the order of the chunks."""
+) -> Iterator[tuple[slice, _Made]]:
+    """What ``work`` makes of each chunk, in the order of the chunks."""
     if executor is None:
         for part in parts:
-            yield part, model.fit_arrays(panel, index.take(part), min_obs)
+            yield part, work(panel, index.take(part), min_obs)
         return
-    waiting: deque[tuple[slice, Future[LinearArrays]]] = deque()
+    waiting: deque[tuple[slice, Future[_Made]]] = deque()
     with _handed_over(panel, executor) as shared:
         try:
             for part in parts:
-                waiting.append((part, executor.submit(_fit_chunk, model, shared, index.take(part), min_obs)))
+                waiting.append((part, executor.submit(work, shared, index.take(part), min_obs)))
                 if len(waiting) >= _IN_FLIGHT:
                     done, future = waiting.popleft()
                     yield done, future.result()
@@ -117,10 +160,6 @@ def _run(
         finally:
             for _, future in waiting:
                 future.cancel()
-
-
-def _fit_chunk(model: ChunkedModel, panel: ReturnPanel, index: EventIndex, min_obs: int) -> LinearArrays:
-    return model.fit_arrays(panel, index, min_obs)
 
 
 @contextmanager

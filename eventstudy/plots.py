@@ -14,7 +14,7 @@ import pandas as pd
 
 from eventstudy._render import number, percent
 from eventstudy.errors import DataSourceError, InputError
-from eventstudy.windows import Window
+from eventstudy.windows import Window, WindowLike
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +34,7 @@ MAX_LABELS = 30  # lines that can still be labelled at their ends
 MAX_NUMBERS = 600  # cells of a heat map that can still hold a number
 ROW_INCHES, MAX_INCHES = 0.2, 30.0
 NO_GROUP = "no group"
-SESSIONS = "trading sessions relative to the event"
+SESSIONS = "trading sessions relative to the event"  # of daily returns; others name their unit
 CROSS_CORRELATED = "Abnormal returns of securities on one date are cross-correlated."
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -123,7 +123,7 @@ class Plotter:
                 _draw_path(axes, path, colour, name, alpha=(0.09 if by_group else 0.18) * banded, at=at)
                 if by_group:
                     ends.append(_style.LineEnd.of(path["caar"], f"{name} ({_count([path])})", colour))
-            title = f"Cumulative average abnormal return{' by group' if by_group else ''}, from session "
+            title = f"Cumulative average abnormal return{' by group' if by_group else ''}, from {self._unit} "
             title += _tau(window.start)
             about = "Number of security-events in brackets" if by_group else _events(_count(paths.values()))
             about += f"; {_band(paths.values(), level) if banded else 'without bands, which would hide each other'}"
@@ -249,7 +249,7 @@ class Plotter:
                 about += f"; labelled: the {len(labelled)} that end highest and lowest"
             if cars.isna().to_numpy().any():
                 about += "; where a line is broken, a return is missing"
-            title = f"Cumulative abnormal return of each security, from session {_tau(window.start)}"
+            title = f"Cumulative abnormal return of each security, from {self._unit} {_tau(window.start)}"
             title += f": {group}" if group is not None else ""
             shown = {name: colours[name] for name in dict.fromkeys(groups)} if len(set(groups)) > 1 else {}
             _style.axis_label(axes, "y", "cumulative abnormal return (%)")
@@ -313,11 +313,11 @@ class Plotter:
             axes.set_ylim(rows.count - 0.4, -1.6)
             about = f"{_events(len(frame))}; bars: {_per_cent(level)} interval; filled marker: the interval excludes "
             about += "zero, hollow: it does not"
-            inside = [f"{item.text} (session {_tau(item.tau)})" for item in _style.confounders(marks)
+            inside = [f"{item.text} ({self._unit} {_tau(item.tau)})" for item in _style.confounders(marks)
                       if item.tau in window]  # fmt: skip
             about += f"\nThe window contains: {'; '.join(inside)}" if inside else ""
-            title = f"Cumulative abnormal return by security, {_sessions(window)}"
-            _style.axis_label(axes, "x", f"cumulative abnormal return over {_sessions(window)} (%)")
+            title = f"Cumulative abnormal return by security, {_sessions(window, self._unit)}"
+            _style.axis_label(axes, "x", f"cumulative abnormal return over {_sessions(window, self._unit)} (%)")
             _values_beside(axes, rows, title, about, self.note() if own else None, f"{_per_cent(level)} interval (%)")
             rows.draw_heads(axes, {name: _style.darkened(colour) for name, colour in colours.items()})
             _style.headroom(axes, _style.legend(axes, {} if rows.heads or not res.groups else colours))
@@ -377,10 +377,10 @@ class Plotter:
             fits = fits and len(texts) <= MAX_NUMBERS
             about = _events(len(values)) + (f"; numbers in {unit}" if fits else "")
             about += "; grey: no return" if np.isnan(values).any() else ""
-            about += "; outlined: event session" if 0 in window else ""
+            about += f"; outlined: event {self._unit}" if 0 in window else ""
             hung, points = _style.strip(axes, marks)
             about += f"\n{key}" if (key := _style.key(hung)) else ""
-            _style.header(axes, f"{what.capitalize()} by security and session", about)
+            _style.header(axes, f"{what.capitalize()} by security and {self._unit}", about)
             _style.settle(axes)
             self._ticks(axes, window, _style.size_points(axes)[0])
             axes.tick_params(axis="x", which="minor", length=0)
@@ -394,6 +394,52 @@ class Plotter:
         return axes
 
     # -- words ---------------------------------------------------------------------------------------------------
+
+    # -- of the model --------------------------------------------------------------------------------------------
+
+    def distribution(self, start: WindowLike | int, end: int | None = None, *, ax: Axes | None = None) -> Axes:
+        """Histogram of the cumulative abnormal returns over one window, with mean, median and the normal curve.
+
+        Parameters
+        ----------
+        start, end : int
+            First and last session of the window.
+        ax : Axes, optional
+            Where to draw.
+
+        Returns
+        -------
+        Axes
+
+        Raises
+        ------
+        InputError
+            If fewer than two security-events have a CAR.
+        """
+        from eventstudy._fit_plots import distribution
+
+        return distribution(self.results, start, end, ax=ax)
+
+    def fit(self, event: int | str) -> Figure:
+        """Fit of one estimation window: returns on what was expected, residuals over time and against the normal.
+
+        Parameters
+        ----------
+        event : int or str
+            An ``event_id``, or a ticker that has one event.
+
+        Returns
+        -------
+        Figure
+
+        Raises
+        ------
+        InputError
+            If there is no such event, or the ticker has several.
+        """
+        from eventstudy._fit_plots import estimation_fit
+
+        return estimation_fit(self.results, event)
 
     def note(self) -> str:
         """Model, estimation window, number of events and caveats, as they stand at the bottom of each figure.
@@ -409,8 +455,9 @@ class Plotter:
         name = " ".join(part if part.isupper() else part.lower() for part in parts) or type(model).__name__
         inputs = ", ".join(model.benchmarks[:6]) + (", …" if len(model.benchmarks) > 6 else "")
         sentences = [
-            f"{name[:1].upper()}{name[1:]}{f' ({inputs})' if inputs else ''}, estimated over sessions "
-            f"{_span(index.estimation)} ({_range(counts)} usable returns); n = {_events(len(res))}"
+            f"{name[:1].upper()}{name[1:]}{f' ({inputs})' if inputs else ''}, estimated over {self._unit}s "
+            f"{' and '.join(_span(Window(*part)) for part in index.parts)} ({_range(counts)} usable returns); "
+            f"n = {_events(len(res))}"
             f"{f', {len(res.dropped)} dropped' if len(res.dropped) else ''}."
         ]
         if res.shared_dates.clustered:
@@ -462,7 +509,8 @@ class Plotter:
         events = part.events
         if self._position is not None:
             return [str(ticker) for ticker in events["ticker"]]
-        return [f"{ticker} {when:%Y-%m-%d}" for ticker, when in zip(events["ticker"], events["session"], strict=True)]
+        panel, position = part.study.returns, part.fit.index.position
+        return [f"{ticker} {panel.label(at)}" for ticker, at in zip(events["ticker"], position.tolist(), strict=True)]
 
     def _marks(self, mark: Marks | None) -> list[Mark]:
         """The sessions asked for, and the event session."""
@@ -494,6 +542,12 @@ class Plotter:
                 f"mark={key!r} is a date, but the events have different event sessions.",
                 remedy="Mark a relative session, such as {-2: 'text'}.",
             )
+        panel = self.results.study.returns
+        if panel.frequency != "D":
+            columns = panel.columns_of(key, key)
+            if columns.stop - columns.start != 1:
+                raise InputError(f"mark={key!r} names no single {panel.unit}.", remedy="Give a moment with its zone.")
+            return int(columns.start) - self._position
         try:
             day = pd.Timestamp(key).tz_localize(None).normalize()
         except ValueError:
@@ -504,13 +558,24 @@ class Plotter:
             raise InputError(f"mark={key!r} is not a session of the returns.", remedy="Mark a trading day.", date=day)
         return at - self._position
 
+    @property
+    def _unit(self) -> str:
+        return self.results.study.returns.unit
+
     def _session_label(self) -> str:
-        day = self._date(0)
-        return SESSIONS if day is None else f"{SESSIONS} (0 = {_day(day)} {day.year})"
+        day, label = self._date(0), SESSIONS
+        if self._unit != "session":
+            label = f"{self._unit}s relative to the event"
+        if day is None:
+            return label
+        clock = f" {day:%H:%M %Z}" if self._unit == "bar" else ""
+        return f"{label} (0 = {_day(day)} {day.year}{clock})"
 
     def _tick(self, tau: int) -> str:
         day = self._date(tau)
-        return _tau(tau) if day is None else f"{_tau(tau)}\n{_day(day)}"
+        if day is None:
+            return _tau(tau)
+        return f"{_tau(tau)}\n{f'{day:%H:%M}' if self._unit == 'bar' else _day(day)}"
 
     def _ticks(self, axes: Axes, window: Window, points: float) -> None:
         """Ticks at multiples of a step whose labels do not touch; small ones at every session."""
@@ -570,9 +635,9 @@ class Plotter:
         first = panels[0]
         marks = [mark for mark in marks if mark.tau in window]
         about = f"{band[:1].upper()}{band[1:]}; grey: the other groups"
-        about += "; solid vertical line: event session" if 0 in window else ""
+        about += f"; solid vertical line: event {self._unit}" if 0 in window else ""
         about += f"\n{key}" if (key := _style.key(_style.strip(first, marks, short=True)[0])) else ""
-        title = f"Cumulative average abnormal return by group, from session {_tau(window.start)}"
+        title = f"Cumulative average abnormal return by group, from {self._unit} {_tau(window.start)}"
         down = "cumulative average abnormal return (%)"
         _style.frame(figure, title, about, self._session_label(), down, self.note())
         self._ticks(first, window, 130)
@@ -813,8 +878,8 @@ def _span(window: Window) -> str:
     return _tau(window.start) if len(window) == 1 else f"{_tau(window.start)} to {_tau(window.end)}"
 
 
-def _sessions(window: Window) -> str:
-    return f"{'session' if len(window) == 1 else 'sessions'} {_span(window)}"
+def _sessions(window: Window, unit: str) -> str:
+    return f"{unit}{'' if len(window) == 1 else 's'} {_span(window)}"
 
 
 def _day(day: pd.Timestamp) -> str:

@@ -1,19 +1,25 @@
-"""One self-contained HTML file: design, data, tables, figures, caveats and what it takes to run the study again."""
+"""One self-contained HTML file: question, design, data, figures, tables, methods and what it takes to run it again."""
 
 from __future__ import annotations
 
 import base64
 import importlib
+import inspect
 import io
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from eventstudy import _render
 from eventstudy.errors import DataSourceError, InputError
+from eventstudy.inference.base import TESTS
+from eventstudy.models.arrays import windows_of
 from eventstudy.windows import Window
 
 if TYPE_CHECKING:
@@ -22,48 +28,82 @@ if TYPE_CHECKING:
 
     from eventstudy.results import EventStudyResults
 
-__all__ = ["html", "write_report"]
+__all__ = ["ReportOptions", "html", "write_report"]
 
-_PERCENT = ("car", "std_error", "ci_lower", "ci_upper", "caar", "bhar", "buy_and_hold", "expected", "alpha", "sigma")
+_PERCENT = (
+    "car",
+    "ci_lower",
+    "ci_upper",
+    "caar",
+    "bhar",
+    "buy_and_hold",
+    "expected",
+    "alpha",
+    "largest move",
+)
+_SIZES = ("std_error", "sigma")  # no sign
+_WORDS = 28  # characters of a cell that is read as a sentence
 _ROWS = 500  # rows of a table that people still read; the files hold the rest
+_SPANS = ((0, 0), (-1, 0), (0, 1), (-1, 1), (0, 2), (-2, 2), (0, 5), (-5, 5), (0, 10), (-10, 10))
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOptions:
+    """What a report says beside the numbers of the study.
+
+    Parameters
+    ----------
+    title : str
+        Heading.
+    question : str
+        What the study asks, in a few sentences; empty lines divide paragraphs.
+    marks : mapping of int to str, optional
+        Sessions to mark in the figures, with a few words each.
+    tables : mapping of str to DataFrame, optional
+        Further tables by heading, such as confounders or a comparison of models.
+    notes : mapping of str to str, optional
+        A sentence below a table, by its heading.
+    interactive : bool
+        Whether figures answer to the pointer; the page then carries plotly.js, about 5 MB. Paper gets still pictures
+        in any case.
+    """
+
+    title: str = "Event study"
+    question: str = ""
+    marks: Mapping[int, str] | None = None
+    tables: Mapping[str, pd.DataFrame] | None = None
+    notes: Mapping[str, str] | None = None
+    interactive: bool = True
 
 
 def write_report(
-    res: EventStudyResults,
-    path: str | Path,
-    windows: Sequence[Window],
-    *,
-    title: str = "Event study",
-    marks: Mapping[int, str] | None = None,
+    res: EventStudyResults, path: str | Path, windows: Sequence[Window], options: ReportOptions | None = None
 ) -> Path:
-    """Write :func:`html` to a file.
+    """Write :func:`html` to a file, whole or not at all.
 
     Raises
     ------
     DataSourceError
         If the file cannot be written.
     InputError
-        If Jinja2 is not installed.
+        If Jinja2 or, for interactive figures, Plotly is not installed.
     """
     out = Path(path)
-    text = html(res, windows, title=title, marks=marks)
+    text = html(res, windows, options)
+    part = out.with_name(out.name + ".part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8")
+        part.replace(out)
     except OSError as error:
+        part.unlink(missing_ok=True) if part.parent.is_dir() else None
         raise DataSourceError(
             f"Cannot write the report to {out}: {error}.", remedy="Choose a file that can be written."
         ) from error
     return out
 
 
-def html(
-    res: EventStudyResults,
-    windows: Sequence[Window],
-    *,
-    title: str = "Event study",
-    marks: Mapping[int, str] | None = None,
-) -> str:
+def html(res: EventStudyResults, windows: Sequence[Window], options: ReportOptions | None = None) -> str:
     """Report as one HTML page that asks nothing of the network; every text is escaped.
 
     Parameters
@@ -71,12 +111,11 @@ def html(
     res : EventStudyResults
         What to report.
     windows : sequence of Window
-        Windows of the tables; the first also of the bar chart.
-    title : str
-        Heading.
-    marks : mapping of int to str, optional
-        Sessions to mark in the figures, with a few words each.
+        Windows of the tables; the first also of the chart of securities.
+    options : ReportOptions, optional
+        Heading, question and the like.
     """
+    options = options or ReportOptions()
     try:
         jinja2: Any = importlib.import_module("jinja2")
     except ImportError:
@@ -88,14 +127,26 @@ def html(
         loader=jinja2.PackageLoader("eventstudy"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     summary = res.summary(*windows)
+    interactive, library = [], ""
+    if options.interactive:
+        from eventstudy import _interactive
+
+        interactive, library = _interactive.make(res, windows, options.marks), _interactive.library()
     text: str = environment.get_template("report.html.j2").render(
-        title=title,
+        title=options.title,
+        question=[part.strip() for part in re.split(r"\n\s*\n", options.question) if part.strip()],
         facts=summary.facts,
         source=res.study.returns.source,
         caveats=summary.notes,
         advised=[(str(window), res.recommended(window)) for window in windows],
+        headline=_headline(res, windows),
+        interactive=interactive,
+        library=library,
+        pictures=_pictures(res, windows, options.marks),
+        data=_data_tables(res, options),
+        robustness=_robustness(res, windows),
         tables=_tables(res, windows),
-        figures=_figures(res, windows, marks),
+        methods=_methods(res, windows),
         manifest=json.dumps(res.manifest, indent=2),
         created=res.manifest["created"],
         p_value=_render.p_value,
@@ -103,12 +154,108 @@ def html(
     return text
 
 
+def _headline(res: EventStudyResults, windows: Sequence[Window]) -> list[str]:
+    """What was found, a sentence for each window."""
+    said = []
+    for window in windows:
+        caar, one = res.caar(window).iloc[0], res.recommended(window)
+        level = f"{res.study.confidence:.0%}".replace("%", " %")
+        words = (
+            f"Over {window} the mean cumulative abnormal return of {int(caar['n'])} security-events is "
+            f"{_render.percent(caar['caar'])} ({level} interval {_render.percent(caar['ci_lower'])} to "
+            f"{_render.percent(caar['ci_upper'])})"
+        )
+        p_value = one.result.p_value
+        if np.isfinite(p_value):
+            found = "differs from zero" if p_value < 1 - res.study.confidence else "cannot be told from zero"
+            words += f"; by {one.name} it {found} (p {_comparison(p_value)})"
+        said.append(words + ".")
+    return said
+
+
+def _comparison(p_value: float) -> str:
+    shown = _render.p_value(p_value)
+    return f"< {shown[1:]}" if shown.startswith("<") else f"= {shown}"
+
+
+# -- tables --------------------------------------------------------------------------------------------------------
+
+
+def _data_tables(res: EventStudyResults, options: ReportOptions) -> list[dict[str, Any]]:
+    """What the study rests on: events and sessions, data behind each, confounders and whatever the user adds."""
+    found = [
+        _table("Events and their sessions", res.events.drop(columns=["tz"], errors="ignore")),
+        _table(
+            "Data behind each security-event",
+            _quality(res),
+            "Usable returns of the estimation window; missing ones of both windows; returns of exactly zero, which a "
+            "stale price gives; and the largest move of the estimation window, which a split that was not adjusted "
+            "would be.",
+        ),
+    ]
+    if len(res.dropped):
+        found.append(_table("Left out", res.dropped))
+    for heading, frame in (options.tables or {}).items():
+        found.append(_table(heading, frame, (options.notes or {}).get(heading, "")))
+    return found
+
+
+def _quality(res: EventStudyResults) -> pd.DataFrame:
+    """Counts of what is missing, stale or extreme in the windows of each event."""
+    few = res if len(res) <= _ROWS else res.select(mask=np.arange(len(res)) < _ROWS)
+    index, panel = few.fit.index, few.study.returns
+    estimation = windows_of(panel.values, index.position, index.estimation, index.security)
+    keep = index.estimation_mask()
+    if keep is not None:
+        estimation = np.where(keep, estimation, np.nan)
+    there = ~np.isnan(estimation)
+    size = np.where(there, np.abs(estimation), -1.0)
+    at = size.argmax(1)
+    rows = np.arange(len(few))
+    column = np.clip(index.position + index.estimation.start + at, 0, panel.n_sessions - 1)
+    return pd.DataFrame(
+        {
+            "event_id": few.events["event_id"].to_numpy(),
+            "ticker": few.events["ticker"].to_numpy(),
+            "usable": few.fit.n_obs,
+            "of": index.length,
+            "missing in event window": len(index.event) - few.fit.n_ar,
+            "zero returns": (estimation == 0).sum(1),
+            "largest move": np.where(there.any(1), estimation[rows, at], np.nan),
+            "on": panel.sessions[column],
+        }
+    )
+
+
+def _robustness(res: EventStudyResults, windows: Sequence[Window]) -> list[dict[str, Any]]:
+    """The CAAR over other windows, each with the test to read."""
+    event = res.fit.index.event
+    spans = [Window(*span) for span in _SPANS]
+    chosen = list(dict.fromkeys([*windows, *(span for span in spans if span in event)]))
+    rows = []
+    for window in chosen:
+        caar, one = res.caar(window).iloc[0], res.recommended(window)
+        rows.append(
+            {
+                "window": str(window),
+                "caar": caar["caar"],
+                "ci_lower": caar["ci_lower"],
+                "ci_upper": caar["ci_upper"],
+                "n": int(caar["n"]),
+                "test": one.name,
+                "p_value": one.result.p_value,
+            }
+        )
+    note = "The p-values are not adjusted for the number of windows looked at: one in twenty is below 0.05 by chance."
+    return [_table("By window", pd.DataFrame(rows), note)]
+
+
 def _tables(res: EventStudyResults, windows: Sequence[Window]) -> list[dict[str, Any]]:
-    """Heading, note, header and rows of every table."""
-    found = [_table("Events and their sessions", res.events.drop(columns=["tz"], errors="ignore"))]
+    """Heading, note, header and rows of every table of results."""
     caar = pd.concat([res.caar(window) for window in windows]).drop(columns=["start", "end"])
     caar.insert(0, "window", [str(window) for window in windows])
-    found.append(_table("Cumulative average abnormal return", caar, f"{res.study.confidence:.0%} intervals."))
+    level = f"{res.study.confidence:.0%}".replace("%", " %")
+    found = [_table("Cumulative average abnormal return", caar, f"{level} intervals.")]
     for window in windows:
         tests = res.tests(window).drop(columns=["null"]).rename(columns={"valid_under_clustering": "valid here"})
         note = "“valid here”: keeps its size for the event dates of this study."
@@ -120,21 +267,66 @@ def _tables(res: EventStudyResults, windows: Sequence[Window]) -> list[dict[str,
             found.append(_table(f"Groups over {window}", frame[keep]))
     found += [_table(f"Securities over {window}", res.car(window)) for window in windows]
     found.append(_table("Estimated parameters", res.parameters))
-    if len(res.dropped):
-        found.append(_table("Left out", res.dropped))
     return found
 
 
 def _table(heading: str, frame: pd.DataFrame, note: str = "") -> dict[str, Any]:
     formats: dict[str, Callable[[object], str]] = dict.fromkeys(_PERCENT, _render.percent)
+    formats |= dict.fromkeys(_SIZES, lambda value: _render.percent(value).lstrip("+"))
     formats |= {"p_value": _render.p_value, "df": lambda value: _render.number(value, 0)}
-    header, rows = _render.Section(heading, frame.head(_ROWS), formats).cells()
+    shown = frame.head(_ROWS)
+    header, rows = _render.Section(heading, shown, formats).cells()
+    keys = shown.reset_index() if shown.index.name else shown
+    order = [[_sort_key(value) for value in keys[name]] for name in keys.columns]
     if len(frame) > _ROWS:
         note = f"{note} The first {_ROWS} of {len(frame):,} rows; the files of the study hold all.".strip()
-    return {"heading": heading, "note": note, "header": header, "rows": rows}
+    cells = [list(zip(row, sort, strict=True)) for row, sort in zip(rows, zip(*order, strict=True), strict=True)]
+    wordy = [any(len(row[at]) > _WORDS for row in rows) for at in range(len(header))]
+    return {"heading": heading, "note": note, "header": list(zip(header, wordy, strict=True)), "rows": cells}
 
 
-def _figures(
+def _sort_key(value: object) -> str:
+    """What the page sorts a cell by: the number itself, else its text."""
+    if isinstance(value, bool | np.bool_):
+        return str(int(value))
+    if isinstance(value, int | float | np.integer | np.floating):
+        return "" if pd.isna(value) else repr(float(value))
+    return ""
+
+
+# -- methods -------------------------------------------------------------------------------------------------------
+
+
+def _methods(res: EventStudyResults, windows: Sequence[Window]) -> dict[str, Any]:
+    """Sentences on what was done, and the papers behind it."""
+    study, index = res.study, res.fit.index
+    estimation, event, unit = index.words, str(index.event), study.returns.unit
+    sentences = [
+        f"Normal returns are those of {study.model!r}, fitted to each security-event over the {unit}s {estimation}; "
+        f"an event needs {study._min_obs} usable returns.",
+        f"Abnormal returns of the {unit}s {event} are what is left of the returns; a CAR is their sum. Its standard "
+        "error is the exact forecast error: the noise of the window and the error of the fitted parameters.",
+        f"Returns are {study.returns.kind}. News with a time of day falls on the {unit} that it can first move, by "
+        f"the hours of {study.returns.calendar or study.calendar}.",
+    ]
+    names = list(dict.fromkeys(name for window in windows for name in res.tests(window).index))
+    papers = {name: TESTS[name].source for name in names if name in TESTS and TESTS[name].source not in ("", "—")}
+    return {"sentences": sentences, "model": _references(study.model), "tests": papers}
+
+
+def _references(model: object) -> list[str]:
+    """Papers that the docstring of a model names."""
+    text = inspect.getdoc(type(model)) or ""
+    found = re.search(r"References\n-+\n(.*?)(?:\n\n\w+\n-+\n|\Z)", text, re.DOTALL)
+    if found is None:
+        return []
+    return [" ".join(part.split()).replace("*", "") for part in re.split(r"\n\s*\n", found[1]) if part.strip()]
+
+
+# -- still pictures ------------------------------------------------------------------------------------------------
+
+
+def _pictures(
     res: EventStudyResults, windows: Sequence[Window], marks: Mapping[int, str] | None
 ) -> list[tuple[str, str, str]]:
     """Heading, text in place of the picture, and the picture of every figure."""

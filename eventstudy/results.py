@@ -22,8 +22,17 @@ from eventstudy.abnormal import (
     t_p_value,
     weighted_mean,
 )
+from eventstudy.confounders import (
+    confounded_by,
+    confounder_texts,
+    downweighted,
+    split_by_confounding,
+    unconfounded,
+)
 from eventstudy.errors import InputError
-from eventstudy.export import manifest, tables, write
+from eventstudy.export import excel, manifest, tables, write
+from eventstudy.hygiene import excluded_returns
+from eventstudy.impact import market_value
 from eventstudy.inference import (
     Battery,
     EstimationSummary,
@@ -41,11 +50,17 @@ from eventstudy.inference.cross_section import Covariance, CrossSection, cross_s
 from eventstudy.inference.placebo import Placebo
 from eventstudy.inference.resampled import placebo_of, resampled_tests, step_down_of
 from eventstudy.models.base import ModelFit
+from eventstudy.overlap import contaminated
 from eventstudy.windows import Window, WindowLike
 
 if TYPE_CHECKING:
+    from eventstudy.event_calendar import EventCalendar
     from eventstudy.events import ResolvedEvents
+    from eventstudy.impact import MarketImpact
     from eventstudy.plots import Plotter
+    from eventstudy.risk import Risk
+    from eventstudy.shares import SharesOutstanding
+    from eventstudy.spillover import Spillover
     from eventstudy.study import EventStudy
 
 __all__ = ["DROPPED_COLUMNS", "EventStudyResults"]
@@ -91,7 +106,7 @@ class EventStudyResults:
     def __repr__(self) -> str:
         return (
             f"EventStudyResults({len(self)} security-events, {self.study.model!r}, estimation "
-            f"{self.fit.index.estimation}, event {self.fit.index.event}, {len(self.dropped)} dropped)"
+            f"{self.fit.index.words}, event {self.fit.index.event}, {len(self.dropped)} dropped)"
         )
 
     @functools.cached_property
@@ -133,10 +148,17 @@ class EventStudyResults:
         frame = self.study.events.subset(self.kept).to_frame()
         frame = frame.rename(columns={name: f"{name}_" for name in ("session", "rule", "shift_days")})
         return frame.assign(
-            session=pd.DatetimeIndex(self.resolved.session[self.kept]),
+            session=self._event_sessions,
             rule=self.resolved.rule[self.kept],
             shift_days=self.resolved.shift[self.kept],
         )
+
+    @property
+    def _event_sessions(self) -> pd.DatetimeIndex:
+        """Event session of each event that counts; for intraday returns the end of its bar."""
+        if self.study.returns.frequency == "intraday":
+            return self.study.returns.sessions[self.fit.index.position]
+        return pd.DatetimeIndex(self.resolved.session[self.kept])
 
     @property
     def groups(self) -> list[str]:
@@ -198,6 +220,140 @@ class EventStudyResults:
         at = np.flatnonzero(keep)
         return replace(self, fit=self.fit.take(at), kept=self.kept[at])
 
+    # -- other events --------------------------------------------------------------------------------------------
+
+    def confounded_by(
+        self,
+        calendar: EventCalendar,
+        start: WindowLike | int,
+        end: int | None = None,
+        *,
+        reach: str | Iterable[str] | None = None,
+    ) -> pd.DataFrame:
+        """Other dated events inside one window of each event that counts.
+
+        Parameters
+        ----------
+        calendar : EventCalendar
+            The other events.
+        start, end : int
+            First and last session of the window.
+        reach : str or iterable of str, optional
+            How near a row must be: "security", "group", "sector", "market"; all by default.
+
+        Returns
+        -------
+        DataFrame
+            As :meth:`eventstudy.Events.confounded_by`, rows inside the window only.
+        """
+        window = self._window(start, end)
+        study, events = self.study, self.study.events.subset(self.kept)
+        return confounded_by(events, calendar, study.returns.sessions, [window], exchange=study.calendar, reach=reach)
+
+    def unconfounded(
+        self,
+        calendar: EventCalendar,
+        start: WindowLike | int,
+        end: int | None = None,
+        *,
+        reach: str | Iterable[str] | None = None,
+    ) -> EventStudyResults:
+        """Results for the events without another dated event in a window; as :meth:`select`.
+
+        Parameters are those of :meth:`confounded_by`.
+
+        Raises
+        ------
+        InputError
+            If no event is left.
+        """
+        return unconfounded(self, calendar, self._window(start, end), reach)
+
+    def split_by_confounding(
+        self,
+        calendar: EventCalendar,
+        start: WindowLike | int,
+        end: int | None = None,
+        *,
+        reach: str | Iterable[str] | None = None,
+    ) -> pd.DataFrame:
+        """CAAR over a window of the events without and with another dated event in it, and of all.
+
+        Parameters are those of :meth:`confounded_by`.
+
+        Returns
+        -------
+        DataFrame
+            Indexed "clean", "confounded", "all": the columns of :meth:`caar` and ``<test>_p`` for each test; NaN where
+            there is no such event. The two parts were not drawn at random: their difference is a description.
+        """
+        return split_by_confounding(self, calendar, self._window(start, end), reach)
+
+    def downweighted(
+        self,
+        calendar: EventCalendar,
+        start: WindowLike | int,
+        end: int | None = None,
+        *,
+        factor: float = 0.5,
+        reach: str | Iterable[str] | None = None,
+    ) -> EventStudyResults:
+        """Results in which events with another dated event in a window weigh less: same fits, other weights.
+
+        Weights enter the CAAR, its standard error and the portfolio tests; tests on ranks, signs and standardised
+        abnormal returns count events equally.
+
+        Parameters
+        ----------
+        factor : float
+            What the weight of such an event is multiplied by: above 0, at most 1.
+        calendar, start, end, reach
+            As in :meth:`confounded_by`.
+
+        Raises
+        ------
+        InputError
+            If the factor is out of range.
+        """
+        return downweighted(self, calendar, self._window(start, end), factor, reach)
+
+    def market_value(
+        self,
+        shares: SharesOutstanding,
+        start: WindowLike | int,
+        end: int | None = None,
+        *,
+        prices: pd.DataFrame | None = None,
+        confidence: float | None = None,
+        max_age: int = 120,
+    ) -> MarketImpact:
+        """What the abnormal returns of a window were worth in money, with intervals that hold cross-correlation.
+
+        Parameters
+        ----------
+        shares : SharesOutstanding
+            Dated share counts, with a traded close where ``prices`` are not given.
+        start, end : int
+            First and last session of the window.
+        prices : DataFrame or Prices, optional
+            Traded closes, sessions by tickers; of :class:`~eventstudy.Prices` the field ``close`` is read.
+        confidence : float, optional
+            Level of the intervals; that of the study by default.
+        max_age : int
+            Days between a share count and the close that it is multiplied with, beyond which it is marked stale.
+
+        Returns
+        -------
+        MarketImpact
+            ``securities``, ``groups``, ``total``, ``notes``, ``summary()``.
+
+        Raises
+        ------
+        InputError
+            If a security has no share count or no close, or the returns are logarithmic.
+        """
+        return market_value(self, shares, self._window(start, end), prices, self._level(confidence), max_age)
+
     # -- each security-event -------------------------------------------------------------------------------------
 
     @property
@@ -221,21 +377,25 @@ class EventStudyResults:
 
         Columns: ``event_id``, ``ticker``, the parameters (``alpha``, ``beta``, …), ``sigma`` (residual standard
         deviation per session), ``r2``, ``n_obs`` (usable rows), ``df`` (``n_obs − K``), ``estimation_start`` and
-        ``estimation_end`` (sessions; the start is that of the data where these begin later).
+        ``estimation_end`` (first and last session; those of the data where these are shorter). A study that keeps
+        sessions out of its estimation windows has ``n_excluded`` too: returns left out.
         """
         fit, sessions = self.fit, self.study.returns.sessions
         frame = self._identity[["event_id", "ticker"]].copy()
         for column, name in enumerate(fit.coef_names):
             frame[name] = fit.coef[:, column]
-        window = fit.index.estimation
-        return frame.assign(
+        window, last = fit.index.estimation, len(sessions) - 1
+        frame = frame.assign(
             sigma=np.sqrt(fit.sigma2),
             r2=fit.r2,
             n_obs=fit.n_obs,
             df=fit.n_obs - fit.n_params,
-            estimation_start=sessions[np.maximum(fit.index.position + window.start, 0)],
-            estimation_end=sessions[fit.index.position + window.end],
+            estimation_start=sessions[np.clip(fit.index.position + window.start, 0, last)],
+            estimation_end=sessions[np.clip(fit.index.position + window.end, 0, last)],
         )
+        if fit.index.usable is not None or fit.index.trimmed is not None:
+            frame["n_excluded"] = excluded_returns(self.study.returns.values, fit.index)
+        return frame
 
     def _window(self, start: WindowLike | int, end: int | None) -> Window:
         if end is not None:
@@ -258,6 +418,7 @@ class EventStudyResults:
         confidence: float | None = None,
         adjusted: bool = False,
         placebo: bool = False,
+        confounders: EventCalendar | None = None,
     ) -> pd.DataFrame:
         """Cumulative abnormal return of each security-event, with its t-test.
 
@@ -274,6 +435,8 @@ class EventStudyResults:
             Whether to add ``p_placebo``, which asks for no normality: the rank of the CAR, in units of its standard
             error, among all windows of the same length in the event's own estimation window, ``(1 + #)/(1 + n)``; and
             ``p_romano_wolf``, adjusted for the number of events by step-down from their joint placebo distribution.
+        confounders : EventCalendar, optional
+            Adds the column ``confounders``: what else lies in the window, with its relative session.
 
         Returns
         -------
@@ -307,6 +470,8 @@ class EventStudyResults:
         if placebo:
             found = step_down_of(self.fit, c)
             frame = frame.assign(p_placebo=found.p_value, p_romano_wolf=found.p_adjusted)
+        if confounders is not None:
+            frame = frame.assign(confounders=confounder_texts(self, confounders, window))
         return frame
 
     def bhar(self, start: WindowLike | int, end: int | None = None) -> pd.DataFrame:
@@ -338,6 +503,22 @@ class EventStudyResults:
     def estimation_summary(self) -> EstimationSummary:
         """Portfolio residuals of the estimation window and the mean residual correlation ``r̄``."""
         return self._battery.summary
+
+    @property
+    def effective_n(self) -> float:
+        """Number of independent events that would say as much about the mean: ``N / (1 + (N − 1) r̄)``.
+
+        With events of equal variance and mean residual correlation ``r̄``, the mean of ``N`` has the variance of the
+        mean of so many independent ones; it is ``N`` where ``r̄ = 0`` and nears ``1 / r̄`` for many events. Above ``N``
+        where ``r̄`` is negative; NaN where ``r̄`` leaves the mean no variance.
+
+        References
+        ----------
+        Kish, L. (1965). *Survey Sampling*, section 5.4 (design effect of clusters).
+        """
+        n = len(self)
+        inflation = 1.0 + (n - 1) * self.estimation_summary.mean_correlation
+        return n / inflation if inflation > 0.0 else float("nan")
 
     def _results(self, window: Window) -> list[TestResult]:
         return self._battery.results([window])[0]
@@ -596,6 +777,37 @@ class EventStudyResults:
             rows.append(row)
         return pd.DataFrame(rows, index=pd.Index([*self.groups, "All"], name="group"))
 
+    def diagnostics(self, *, lags: int = 5, threshold: float = 5.0) -> pd.DataFrame:
+        """Whether the model of normal returns fits: residuals of every estimation window, from several sides.
+
+        Parameters
+        ----------
+        lags : int
+            Lags of the tests for autocorrelation and ARCH.
+        threshold : float
+            Robust standard deviations from the median beyond which a residual counts as an outlier.
+
+        Returns
+        -------
+        DataFrame
+            One row per security-event: ``event_id``, ``ticker``, ``r2``, ``durbin_watson``; statistic and p-value of
+            Ljung and Box's test for autocorrelation (``ljung_box``), Engle's for ARCH (``arch_lm``), Jarque and Bera's
+            of normality (``jarque_bera``) and Chow's for coefficients that differ between the halves of the window
+            (``chow``); ``outliers`` and the session of the largest, ``largest_outlier``.
+
+        Notes
+        -----
+        With many events, one in twenty is below 0.05 by chance in each column of p-values.
+
+        Raises
+        ------
+        InputError
+            If ``lags`` or ``threshold`` is not positive.
+        """
+        from eventstudy.diagnostics import diagnostics
+
+        return diagnostics(self, lags=lags, threshold=threshold)
+
     # -- what people read ----------------------------------------------------------------------------------------
 
     @property
@@ -604,6 +816,57 @@ class EventStudyResults:
         from eventstudy.plots import Plotter
 
         return Plotter(self)
+
+    @property
+    def risk(self) -> Risk:
+        """Risk before and after: ``risk.volatility()``, ``risk.garch(a, b)``, ``risk.correlation()`` and others.
+
+        Returns
+        -------
+        eventstudy.risk.Risk
+        """
+        from eventstudy.risk import Risk
+
+        return Risk(self)
+
+    @property
+    def spillover(self) -> Spillover:
+        """How the event spread: ``spillover.groups(a, b)``, ``spillover.long_short("A", "B", a, b)`` and others.
+
+        Returns
+        -------
+        eventstudy.spillover.Spillover
+        """
+        from eventstudy.spillover import Spillover
+
+        return Spillover(self)
+
+    def influence(self, start: WindowLike | int, end: int | None = None, **options: Any) -> pd.DataFrame:
+        """CAAR and every test's p-value without each security-event, the most influential first.
+
+        Parameters
+        ----------
+        start, end : int
+            First and last session of the window.
+        **options
+            ``by`` ("event", or "ticker": all events of a security at once), ``resampling`` (whether the resampling
+            tests are run for each; by default up to 300 events), ``draws`` and ``seed`` of :meth:`tests`.
+
+        Returns
+        -------
+        DataFrame
+            ``event_id`` (by event), ``ticker``, ``caar_without``, ``delta`` (``caar_without`` less the CAAR of all),
+            ``n_without`` (events left with a CAR) and ``p_<test>`` for every test of :meth:`tests`, in its order;
+            largest ``delta`` first.
+
+        Raises
+        ------
+        InputError
+            If there is but one security, or ``by`` is no option.
+        """
+        from eventstudy.influence import influence
+
+        return influence(self, self._window(start, end), **options)
 
     def caveats(self) -> list[str]:
         """Plain sentences that belong beside every number of this study."""
@@ -628,6 +891,29 @@ class EventStudyResults:
             notes.append(f"{thin} security-events lack returns on some sessions of the event window.")
         if len(self.dropped):
             notes.append(f"{len(self.dropped)} security-events were left out; see the table of dropped events.")
+        if self.study.outliers is not None:
+            notes.append(
+                f"Estimation returns further than {self.study.outliers:g} robust standard deviations from the median "
+                "residual were cut out: p-values are right for normal returns and too small where tails are fat."
+            )
+        return notes + self._neighbours()
+
+    def _neighbours(self) -> list[str]:
+        """Caveats about other events of the same security inside an event's windows."""
+        index, notes = self.fit.index, []
+        for name, mask in contaminated(self.study.events, self.resolved, self.kept, index).items():
+            if mask.any():
+                first = self._identity.loc[int(np.flatnonzero(mask)[0])]
+                window = index.words if name == "estimation" else index.event
+                effect = (
+                    "what counts as normal holds their effect"
+                    if name == "estimation"
+                    else "abnormal returns hold both"
+                )
+                notes.append(
+                    f"{int(mask.sum())} security-events have another event of the same security in their {name} window "
+                    f"{window} (first: {first['ticker']}, event {first['event_id']}): {effect}. See events.overlaps()."
+                )
         return notes
 
     def summary(self, *windows: WindowLike) -> _render.Summary:
@@ -647,13 +933,13 @@ class EventStudyResults:
             windows = (Window(*cast(tuple[int, int], windows)),)  # as everywhere else, two numbers are one window
         chosen = [self._window(window, None) for window in windows] if windows else self._default_windows()
         study, index = self.study, self.fit.index
-        sessions = study.returns.sessions[np.unique(index.position)]
-        span = f"{sessions[0]:%Y-%m-%d}" + ("" if len(sessions) == 1 else f" to {sessions[-1]:%Y-%m-%d}")
+        panel, columns = study.returns, np.unique(index.position).tolist()
+        span = panel.label(columns[0]) + ("" if len(columns) == 1 else f" to {panel.label(columns[-1])}")
         facts = [
             ("Model", repr(study.model)),
-            ("Windows", f"estimation {index.estimation}, event {index.event} (sessions)"),
+            ("Windows", f"estimation {index.words}, event {index.event} ({panel.unit}s)"),
             ("Security-events", f"{len(self)} used, {len(self.dropped)} dropped"),
-            ("Event sessions", f"{len(sessions)}: {span}"),
+            (f"Event {panel.unit}s", f"{len(columns)}: {span}"),
         ]
         caar = pd.DataFrame([self._caar(window, study.confidence) for window in chosen])
         caar.insert(0, "window", [str(window) for window in chosen])
@@ -726,37 +1012,64 @@ class EventStudyResults:
         """
         return write(self, directory, self._chosen(windows), "parquet")
 
+    def to_excel(self, path: str | Path, *, windows: Sequence[WindowLike] | None = None) -> Path:
+        """Write every table as a sheet of one Excel workbook, and the manifest as the last.
+
+        Raises
+        ------
+        InputError
+            If openpyxl is not installed (``pip install "abnormal-returns[excel]"``), or there are more rows than a
+            sheet holds.
+        DataSourceError
+            If the file cannot be written.
+        """
+        return excel(self, path, self._chosen(windows))
+
     def report(
         self,
         path: str | Path,
         *,
         windows: Sequence[WindowLike] | None = None,
         title: str = "Event study",
+        question: str = "",
         marks: Mapping[int, str] | None = None,
+        tables: Mapping[str, pd.DataFrame] | None = None,
+        notes: Mapping[str, str] | None = None,
+        interactive: bool = True,
     ) -> Path:
-        """Write the study as one self-contained HTML file: design, caveats, figures, tables, manifest.
+        """Write the study as one self-contained HTML file: question, design, figures, tables, methods, manifest.
 
         Parameters
         ----------
         path : str or Path
             The file.
         windows : sequence of windows, optional
-            Windows of the tables, the first also of the bar chart; those of :meth:`summary` by default.
+            Windows of the tables, the first also of the chart of securities; those of :meth:`summary` by default.
         title : str
             Heading.
+        question : str
+            What the study asks; empty lines divide paragraphs.
         marks : mapping of int to str, optional
             Sessions to mark in the figures, such as ``{-2: "27 Jan sell-off"}``.
+        tables : mapping of str to DataFrame, optional
+            Further tables by heading, such as confounders or a comparison of models.
+        notes : mapping of str to str, optional
+            A sentence below such a table, by its heading.
+        interactive : bool
+            Whether figures answer to the pointer; the file then carries plotly.js, about 5 MB. Paper, and browsers
+            without scripts, get still pictures in any case.
 
         Raises
         ------
         DataSourceError
             If the file cannot be written.
         InputError
-            If Jinja2 is not installed (``pip install "abnormal-returns[report]"``).
+            If Jinja2 or Plotly is not installed (``pip install "abnormal-returns[report]"``).
         """
-        from eventstudy.report import write_report
+        from eventstudy.report import ReportOptions, write_report
 
-        return write_report(self, path, self._chosen(windows), title=title, marks=marks)
+        options = ReportOptions(title, question, marks, tables, notes, interactive)
+        return write_report(self, path, self._chosen(windows), options)
 
     @functools.cached_property
     def manifest(self) -> dict[str, Any]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import warnings
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, get_args
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from eventstudy import kernels
@@ -20,14 +21,33 @@ from eventstudy.errors import (
     InputError,
     InsufficientDataError,
     ThinWindowWarning,
+    WindowError,
 )
 from eventstudy.events import Events, ResolvedEvents
+from eventstudy.hygiene import (
+    Exclude,
+    Excluded,
+    check_outliers,
+    excluded_returns,
+    named_sessions,
+    outlying,
+    rescaled,
+    usable_cells,
+)
 from eventstudy.inference import shared_dates
 from eventstudy.models.base import ModelFit, NormalReturnModel
 from eventstudy.panel import ReturnPanel
 from eventstudy.parallel import fit_in_chunks
 from eventstudy.results import DROPPED_COLUMNS, EventStudyResults
-from eventstudy.windows import EventIndex, Window, WindowLike, check_windows
+from eventstudy.windows import (
+    EstimationLike,
+    EventIndex,
+    Window,
+    WindowLike,
+    check_windows,
+    estimation_span,
+    words_of,
+)
 
 __all__ = ["EventStudy", "Missing"]
 
@@ -49,8 +69,11 @@ class EventStudy:
         The security-events.
     model : NormalReturnModel
         Such as ``MarketModel("SPY")``.
-    estimation_window, event_window : pair of int, Window or str
-        First and last session relative to the event session, both inclusive.
+    estimation_window : pair of int, Window, str, or two of these
+        First and last session relative to the event session, both inclusive: before the event, after it
+        (``(21, 140)``), or on both sides (``[(-270, -21), (21, 140)]``).
+    event_window : pair of int, Window or str
+        As ``estimation_window``; the two share no session.
     min_obs : int, optional
         Fewest usable returns in the estimation window; an event with fewer is dropped, with the reason. By default
         120, or three quarters of an estimation window shorter than 160 sessions.
@@ -62,6 +85,19 @@ class EventStudy:
         Whether a security-event that cannot be used is listed in ``results.dropped``, or stops the study.
     confidence : float
         Level of the confidence intervals, 0.95 by default.
+    exclude : list of dates and (start, end) ranges, or mapping from ticker to these, optional
+        Sessions that no estimation window may use, of all securities or of those named:
+        ``["2025-01-27", ("2024-12-20", "2025-01-03")]``, ``{"MSFT": ["2024-10-31"]}``. Dates are those of the panel's
+        sessions, ranges hold at least one.
+    exclude_events : bool, Window or pair of int
+        Whether estimation windows leave out the event windows of the security's *other* events in the study, those of
+        dropped events included; or the sessions around these events to leave out, such as ``(0, 60)``.
+    outliers : float, optional
+        Leave out estimation returns whose residual lies further than this many robust standard deviations (1.4826
+        times the median absolute deviation, from 2 on) from the event's median residual, and fit again. The residual
+        variance is made consistent for normal errors; where tails are fat, days like those cut out are missing from
+        the yardstick, and tests reject more often than they say. ``RobustMarketModel`` keeps such days and gives
+        them less weight.
 
     Raises
     ------
@@ -69,6 +105,11 @@ class EventStudy:
         On a wrong option, an unknown benchmark or an empty events table.
     WindowError
         On windows that overlap or are reversed.
+
+    Notes
+    -----
+    A session left out of an estimation window counts neither as an observation, nor in ranks, correlations, portfolio
+    residuals or placebo windows, none of which straddles it. ``results.parameters`` then has a column ``n_excluded``.
 
     Examples
     --------
@@ -85,14 +126,20 @@ class EventStudy:
     returns: ReturnPanel
     events: Events
     model: NormalReturnModel
-    estimation_window: WindowLike = (-270, -21)
+    estimation_window: EstimationLike = (-270, -21)
     event_window: WindowLike = (-10, 10)
     min_obs: int | None = None
     calendar: str = "NYSE"
     missing: Missing = "propagate"
     on_error: OnError = "drop"
     confidence: float = 0.95
+    exclude: Exclude | None = None
+    exclude_events: bool | WindowLike = False
+    outliers: float | None = None
     _estimation: Window = field(init=False, repr=False)
+    _hole: Window | None = field(init=False, repr=False)
+    _excluded: tuple[Excluded, ...] = field(init=False, repr=False)
+    _others: Window | None = field(init=False, repr=False)
     _event: Window = field(init=False, repr=False)
     _min_obs: int = field(init=False, repr=False)
 
@@ -111,11 +158,12 @@ class EventStudy:
             raise InputError(
                 f"{self.model!r} is not a model of normal returns.", remedy='Give an instance: MarketModel("SPY").'
             )
-        estimation, event = Window.of(self.estimation_window), Window.of(self.event_window)
-        min_obs = min(DEFAULT_MIN_OBS, -(-3 * len(estimation) // 4)) if self.min_obs is None else self.min_obs
+        (estimation, hole), event = estimation_span(self.estimation_window), Window.of(self.event_window)
+        length = len(estimation) - (0 if hole is None else len(hole))
+        min_obs = min(DEFAULT_MIN_OBS, -(-3 * length // 4)) if self.min_obs is None else self.min_obs
         if isinstance(min_obs, bool) or not isinstance(min_obs, int | np.integer) or min_obs < 1:
             raise InputError(f"min_obs={min_obs!r} is not a positive whole number.", remedy="Such as min_obs=120.")
-        check_windows(estimation, event, min_obs)
+        check_windows(estimation, event, min_obs, hole)
         for name, value, options in (("missing", self.missing, Missing), ("on_error", self.on_error, OnError)):
             if value not in get_args(options):
                 raise InputError(f"{name}={value!r} is not an option.", remedy=f"Use one of {get_args(options)}.")
@@ -123,8 +171,31 @@ class EventStudy:
         check_calendar(self.calendar)
         for benchmark in self.model.benchmarks:
             self.returns.row(benchmark)
-        for name, made in (("_estimation", estimation), ("_event", event), ("_min_obs", int(min_obs))):
-            object.__setattr__(self, name, made)
+        check_outliers(self.outliers)
+        made = {
+            "_estimation": estimation,
+            "_hole": hole,
+            "_event": event,
+            "_min_obs": int(min_obs),
+            "_excluded": named_sessions(self.exclude, self.returns, self.model.benchmarks),
+            "_others": self._around_others(estimation, event, hole),
+        }
+        for name, item in made.items():
+            object.__setattr__(self, name, item)
+
+    def _around_others(self, estimation: Window, event: Window, hole: Window | None) -> Window | None:
+        """Sessions around its other events that a security's estimation window leaves out."""
+        if isinstance(self.exclude_events, bool | np.bool_):
+            return event if self.exclude_events else None
+        around = Window.of(self.exclude_events)
+        try:
+            check_windows(estimation, around, 1, hole)
+        except WindowError:
+            raise WindowError(
+                f"exclude_events={around} reaches into the event's own estimation window {words_of(estimation, hole)}.",
+                remedy="If sessions that near an event are not normal, move the estimation window away from it.",
+            ) from None
+        return around
 
     def fit(
         self,
@@ -169,20 +240,17 @@ class EventStudy:
             raise InputError(
                 f"executor={executor!r} cannot be given work.", remedy="Give a concurrent.futures.Executor."
             )
-        resolved = self.events.resolve(self.returns.sessions, self.calendar)
+        resolved = self.events.resolve(self.returns, self.calendar)
         row = self.events.rows_in(self.returns)
         reasons = self._misplaced(row, resolved)
         kept = np.flatnonzero((row >= 0) & (resolved.position >= 0))
-        index = EventIndex(row[kept], resolved.position[kept], self._estimation, self._event)
-        fit = fit_in_chunks(
-            self.model,
-            self.returns,
-            index,
-            self._min_obs,
-            chunk_size=chunk_size,
-            executor=executor,
-            progress=progress,
-        )
+        usable = usable_cells(self.returns, self._excluded, row, resolved.position, self._others)
+        index = EventIndex(row[kept], resolved.position[kept], self._estimation, self._event, self._hole, usable)
+        how: dict[str, Any] = {"chunk_size": chunk_size, "executor": executor, "progress": progress}
+        fit = fit_in_chunks(self.model, self.returns, index, self._min_obs, **how)
+        if self.outliers is not None:
+            index = replace(index, trimmed=outlying(fit, self.outliers))
+            fit = rescaled(fit_in_chunks(self.model, self.returns, index, self._min_obs, **how), self.outliers)
         failed = self._failed(fit)
         for at in np.flatnonzero(failed != kernels.OK):
             reasons[int(kept[at])] = self._reason(fit, int(at), int(failed[at]))
@@ -206,34 +274,40 @@ class EventStudy:
                 reasons[at] = str(resolved.reason[at])
         return reasons
 
-    def _failed(self, fit: ModelFit) -> IntArray:
+    def _failed(self, fit: ModelFit) -> npt.NDArray[np.int8]:
         """Status per event, with ``EMPTY`` for one that has no abnormal return at all."""
-        status = fit.status.astype(np.int64)
+        status = fit.status.copy()
         status[(status == kernels.OK) & (fit.n_ar == 0)] = kernels.EMPTY
         return status
 
     def _reason(self, fit: ModelFit, at: int, status: int) -> str:
         ticker = self.returns.tickers[fit.index.security[at]]
-        session = self.returns.sessions[fit.index.position[at]]
-        window, names = self._estimation, ", ".join(self.model.benchmarks)
-        where = f"{ticker}, event session {session:%Y-%m-%d}: "
+        window, words, names = self._estimation, fit.index.words, ", ".join(self.model.benchmarks)
+        where = f"{ticker}, event {self.returns.unit} {self.returns.label(fit.index.position[at])}: "
+        messages = getattr(fit, "messages", None)
+        if messages is not None and messages[at]:
+            return f"{where}{messages[at]}"
         if status == kernels.TOO_FEW:
             start = fit.index.position[at] + window.start
+            end = fit.index.position[at] + window.end - self.returns.n_sessions + 1
             cut = f"; the data start {-start} sessions into the window" if start < 0 else ""
-            need = max(self._min_obs, fit.n_params + 1)
+            cut += f"; the data end {end} sessions before the window does" if end > 0 else ""
+            out = int(excluded_returns(self.returns.values, fit.index.take(slice(at, at + 1)))[0])
+            cut += f"; {out} were kept out as asked" if out else ""
+            need = max(self._min_obs, int(np.broadcast_to(fit.n_params, len(fit.index))[at]) + 1)
             gaps = self._benchmark_gaps(max(start, 0), int(fit.index.position[at]) + window.end)
             return (
-                f"{where}{fit.n_obs[at]} usable returns in the estimation window {window}, fewer than the {need} "
-                f"asked for{cut}{gaps}. Load earlier prices, or lower min_obs."
+                f"{where}{fit.n_obs[at]} usable returns in the estimation window {words}, fewer than the {need} "
+                f"asked for{cut}{gaps}. Load {'later' if end > 0 else 'earlier'} prices, or lower min_obs."
             )
         if status == kernels.SINGULAR:
             return (
-                f"{where}the regressors ({names}) do not vary, or are collinear, over the estimation window {window}. "
+                f"{where}the regressors ({names}) do not vary, or are collinear, over the estimation window {words}. "
                 "Use another benchmark."
             )
         if status == kernels.ZERO_VARIANCE:
             return (
-                f"{where}no residual variance over the estimation window {window}: the price does not move, or the "
+                f"{where}no residual variance over the estimation window {words}: the price does not move, or the "
                 f"security is the benchmark. Leave it out."
             )
         return f"{where}no abnormal return in the event window {self._event}. Load prices around the event."
@@ -244,8 +318,8 @@ class EventStudy:
         for name in self.model.benchmarks:
             missing = np.flatnonzero(np.isnan(self.returns.values[self.returns.row(name), first : last + 1]))
             if len(missing):
-                day = self.returns.sessions[first + int(missing[0])]
-                found.append(f"; the benchmark {name} has no return on {len(missing)} of them, first {day:%Y-%m-%d}")
+                day = self.returns.label(first + int(missing[0]))
+                found.append(f"; the benchmark {name} has no return on {len(missing)} of them, first {day}")
         return "".join(found)
 
     def _dropped(self, reasons: dict[int, str], resolved: ResolvedEvents) -> pd.DataFrame:
@@ -287,13 +361,18 @@ class EventStudy:
                 ThinWindowWarning,
                 stacklevel=3,
             )
-        cut = (fit.index.position + self._estimation.start < 0) | (fit.n_obs < _SHORT * len(self._estimation))
+        span, last = self._estimation, self.returns.n_sessions - 1
+        asked = fit.index.length - (excluded_returns(self.returns.values, fit.index) if fit.index.masked else 0)
+        asked = np.minimum(asked, getattr(self.model, "span", asked))  # a rolling model reads no more
+        cut = (fit.index.position < -span.start) | (fit.index.position > last - span.end)
+        cut |= fit.n_obs < _SHORT * asked
         if cut.any():
             at = int(np.flatnonzero(cut)[0])
+            reach = "begin before" if span.end < 0 else "reach beyond"
             warnings.warn(
-                f"{int(cut.sum())} estimation windows begin before the data, or lack more than a quarter of the "
-                f"returns of {self._estimation} (first: {self.returns.tickers[fit.index.security[at]]}, event session "
-                f"{self.returns.sessions[fit.index.position[at]]:%Y-%m-%d}, {fit.n_obs[at]} usable returns). See n_obs "
+                f"{int(cut.sum())} estimation windows {reach} the data, or lack more than a quarter of the returns of "
+                f"{fit.index.words} (first: {self.returns.tickers[fit.index.security[at]]}, event {self.returns.unit} "
+                f"{self.returns.label(fit.index.position[at])}, {fit.n_obs[at]} usable returns). See n_obs "
                 "in results.parameters.",
                 ThinWindowWarning,
                 stacklevel=3,

@@ -103,6 +103,35 @@ def full_panel():
     return es.ReturnPanel.from_prices(table.pivot(index="date", columns="ticker", values="adj_close"))
 
 
+@pytest.fixture(scope="session")
+def shared_factors():
+    """Fama-French five factors, momentum and the riskless rate, daily 2015-01..2025-06, not part of the project."""
+    path = SHARED / "data" / "factors.csv"
+    if not path.is_file():
+        pytest.skip("needs the factor file shared/data/factors.csv, which is not distributed with the project")
+    return path
+
+
+@pytest.fixture(scope="session")
+def donor_panel():
+    """576 tickers 2023-06..2025-06: a file that is not part of the project."""
+    path = SHARED / "data" / "panel.parquet"
+    if not path.is_file():
+        pytest.skip("needs the panel file shared/data/panel.parquet, which is not distributed with the project")
+    table = pd.read_parquet(path, columns=["date", "ticker", "adj_close"])
+    table = table[(table["date"] >= "2023-06-01") & (table["date"] <= "2025-06-30")]
+    return es.ReturnPanel.from_prices(table.pivot(index="date", columns="ticker", values="adj_close"))
+
+
+@pytest.fixture(scope="session")
+def full_bars():
+    """Prices of a few tickers with bars and volume, 2023-06..2025-06: from the same file."""
+    path = SHARED / "data" / "prices.csv"
+    if not path.is_file():
+        pytest.skip("needs the full price file shared/data/prices.csv, which is not distributed with the project")
+    return es.load_prices(["NVDA", "MSFT", "ORCL", "SPY"], source=path)
+
+
 def _synthetic(n=8, sessions=260, *, seed=0, missing=0.0, missing_market=0.0, scale=1.0) -> pd.DataFrame:
     """Wide returns of ``MKT`` and ``S00``…: betas around one, a hidden common shock, holes where asked."""
     rng = np.random.default_rng(seed)

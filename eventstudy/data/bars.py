@@ -1,4 +1,4 @@
-"""One security's daily bars: what every provider hands over, and the checks made at the door."""
+"""One security's bars: what every provider hands over, and the checks made at the door."""
 
 from __future__ import annotations
 
@@ -11,9 +11,20 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from eventstudy.errors import DataSourceError, EventStudyError, InputError
+from eventstudy.data.intervals import is_intraday
+from eventstudy.errors import AlignmentError, DataSourceError, EventStudyError, InputError
 
-__all__ = ["FIELDS", "Bars", "Basis", "checked_bars", "numbers", "session_dates", "total_return"]
+__all__ = [
+    "FIELDS",
+    "Bars",
+    "Basis",
+    "bar_times",
+    "checked_bars",
+    "numbers",
+    "session_dates",
+    "shown",
+    "total_return",
+]
 
 Basis: TypeAlias = Literal["adjusted close", "close + dividends", "close, not adjusted", "as given"]
 
@@ -32,12 +43,13 @@ _OFFSET: Final = re.compile(r"(?<=:\d\d)(\.\d+)?\s*(Z|[+-]\d\d(:?\d\d)?)$")
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """Daily bars of one security as a provider delivers them.
+    """Bars of one security as a provider delivers them.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        Index ``date``: ascending, unique, naive midnights, the exchange's session dates. Columns: any of
+        Index ``date``: ascending, unique, naive midnights, the exchange's session dates. Intraday: index
+        ``time``, ascending and unique zone-aware moments at which the bars open. Columns: any of
         ``open``, ``high``, ``low``, ``close``, ``adj_close`` (currency per share), ``volume`` (shares),
         ``dividends`` (currency per share on the ex-date, else 0) and ``splits`` (new shares per old on the
         day, else 0); float64, NaN where missing.
@@ -51,6 +63,8 @@ class Bars:
         Checksum of what the bars were read from; computed from the numbers when not given.
     note : str
         Provenance in words.
+    interval : str
+        Length of a bar, one of :data:`eventstudy.data.intervals.INTERVALS`.
     """
 
     frame: pd.DataFrame
@@ -60,10 +74,17 @@ class Bars:
     fetched_at: str | None = None
     sha256: str | None = None
     note: str = ""
+    interval: str = "1d"
 
     def __post_init__(self) -> None:
         index, needed = self.frame.index, _NEEDED[self.basis]
-        if not (isinstance(index, pd.DatetimeIndex) and index.tz is None and (index == index.normalize()).all()):
+        if is_intraday(self.interval):
+            if not (isinstance(index, pd.DatetimeIndex) and index.tz is not None):
+                raise InputError(
+                    f"bars of {self.interval} need an index of moments with a time zone; got {index.dtype}.",
+                    remedy='Localize it: index.tz_localize("America/New_York").',
+                )
+        elif not (isinstance(index, pd.DatetimeIndex) and index.tz is None and (index == index.normalize()).all()):
             raise InputError(
                 f"bars need an index of naive midnights; got {index.dtype}.",
                 remedy="Use the exchange's session dates: index.tz_localize(None).normalize().",
@@ -75,26 +96,45 @@ class Bars:
                 remedy="Add it, or state another basis.",
             )
 
+    @property
+    def price_field(self) -> str:
+        """Column that says whether there is a price."""
+        return _NEEDED[self.basis][0]
+
     def prices(
         self, start: pd.Timestamp | None = None, end: pd.Timestamp | None = None, ticker: str = ""
     ) -> pd.Series[float]:
-        """Prices for returns, from ``start`` to ``end`` inclusive; ``ticker`` is for messages only.
+        """Prices for returns, from ``start`` to ``end`` inclusive (session dates); ``ticker`` is for messages only.
 
         Notes
         -----
         The range is cut first and adjusted afterwards, so the last price is the traded one and the answer
         does not depend on how much more the cache holds.
         """
-        frame = self.frame.loc[start:end]
+        frame = self.between(start, end)
         if self.basis == "close + dividends":
             return total_return(frame["close"], frame["dividends"], ticker=ticker)
-        return frame[_NEEDED[self.basis][0]]
+        return frame[self.price_field]
+
+    def between(self, start: pd.Timestamp | None, end: pd.Timestamp | None) -> pd.DataFrame:
+        """Rows of the session dates from ``start`` to ``end``, both inclusive and naive midnights."""
+        index = self.frame.index
+        if isinstance(index, pd.DatetimeIndex) and index.tz is not None:
+            dates = index.tz_localize(None)
+            after = None if end is None else end + pd.Timedelta(days=1)
+            low = 0 if start is None else dates.searchsorted(start)
+            return self.frame.iloc[low : None if after is None else dates.searchsorted(after)]
+        return self.frame.loc[start:end]
 
     def fingerprint(self) -> str:
         """``sha256`` as delivered, else a checksum of dates, column names and numbers."""
         if self.sha256 is not None:
             return self.sha256
-        digest = hashlib.sha256(self.frame.index.to_numpy("datetime64[D]").astype("<i8").tobytes())
+        index = self.frame.index
+        if isinstance(index, pd.DatetimeIndex) and index.tz is not None:
+            digest = hashlib.sha256(index.as_unit("us").asi8.astype("<i8").tobytes())
+        else:
+            digest = hashlib.sha256(index.to_numpy("datetime64[D]").astype("<i8").tobytes())
         for name in self.frame:
             digest.update(str(name).encode())
             digest.update(self.frame[name].to_numpy("<f8").tobytes())
@@ -143,7 +183,7 @@ def total_return(close: pd.Series[float], dividends: pd.Series[float], ticker: s
     if len(bad):
         day = bad[0]
         raise DataSourceError(
-            f"{ticker or 'the series'}: the dividend {paid[day]:g} of {day:%Y-%m-%d} is not below "
+            f"{ticker or 'the series'}: the dividend {paid[day]:g} of {shown(day)} is not below "
             f"the last close before it, {before[day]:g}.",
             remedy="Check the units (pence against pounds?) and load it from a corrected file.",
             ticker=ticker,
@@ -187,6 +227,52 @@ def session_dates(values: pd.Series[Any] | pd.Index[Any], where: str) -> pd.Date
     return parsed.normalize().as_unit("us").rename("date")
 
 
+def bar_times(values: pd.Series[Any] | pd.Index[Any], where: str) -> pd.DatetimeIndex:
+    """Moments of a column or index of intraday stamps: in its own zone where it has one, else UTC.
+
+    Raises
+    ------
+    InputError
+        A value that is not a time; the first one is named with its row.
+    AlignmentError
+        A stamp without an offset or zone.
+    """
+    index: pd.Index[Any] = pd.Index(values)
+    texts: list[str] = []
+    if isinstance(index, pd.DatetimeIndex) and index.tz is not None:
+        moments = index
+    elif pd.api.types.is_numeric_dtype(index.dtype):
+        raise InputError(
+            f"{where}: the times are numbers (first: {index[0]!r}).",
+            remedy="Give times such as 2025-01-29T09:30-05:00.",
+        )
+    else:
+        texts = [str(v).strip() for v in index]
+        parsed = pd.to_datetime(pd.Series(texts, dtype="str"), format="ISO8601", errors="coerce", utc=True)
+        moments = pd.DatetimeIndex(parsed)
+    if moments.hasnans:
+        row = int(np.flatnonzero(moments.isna())[0])
+        raise InputError(
+            f"{where}: {str(index[row])!r} in data row {row + 1} is not a time.",
+            remedy="Write times as 2025-01-29T09:30-05:00.",
+            row=row + 1,
+        )
+    naive = next((row for row, text in enumerate(texts) if not _OFFSET.search(text)), None)
+    if naive is not None:
+        raise AlignmentError(
+            f"{where}: {texts[naive]!r} in data row {naive + 1} has no time zone.",
+            remedy='Write the offset ("2025-01-29T09:30-05:00"), or localize the column: '
+            'frame["date"].dt.tz_localize("America/New_York").',
+            row=naive + 1,
+        )
+    return moments.as_unit("us").rename("time")
+
+
+def shown(day: Any) -> str:
+    """A session date, or a moment to the minute with its offset."""
+    return f"{day:%Y-%m-%d}" if day.tzinfo is None else f"{day:%Y-%m-%d %H:%M%z}"
+
+
 def _without_zone(value: object) -> str:
     return _OFFSET.sub(r"\1", str(value).strip())
 
@@ -208,7 +294,7 @@ def numbers(column: pd.Series[Any], name: str, dates: pd.DatetimeIndex, where: s
     if bad.size or pd.api.types.is_bool_dtype(column.dtype):
         row = int(bad[0]) if bad.size else 0
         raise InputError(
-            f"{where}: {str(column.iloc[row])!r} in data row {row + 1} ({dates[row]:%Y-%m-%d}), column {name!r}, "
+            f"{where}: {str(column.iloc[row])!r} in data row {row + 1} ({shown(dates[row])}), column {name!r}, "
             "is not a number.",
             remedy="Write plain numbers with a decimal point and no thousands separator.",
             row=row + 1,
@@ -236,10 +322,10 @@ def checked_bars(
     dates = frame.index
     if not dates.is_monotonic_increasing:
         at = int(np.flatnonzero(np.diff(dates.asi8) < 0)[0]) + 1  # type: ignore[attr-defined]
-        refuse(f"{dates[at]:%Y-%m-%d} comes after {dates[at - 1]:%Y-%m-%d}.", "Sort the rows by date.", dates[at])
+        refuse(f"{shown(dates[at])} comes after {shown(dates[at - 1])}.", "Sort the rows by date.", dates[at])
     if not dates.is_unique:
         day = dates[dates.duplicated()][0]
-        refuse(f"{day:%Y-%m-%d} occurs more than once.", "Keep one row for each ticker and session date.", day)
+        refuse(f"{shown(day)} occurs more than once.", "Keep one row for each ticker and date.", day)
     for name in frame.columns:
         values = frame[name].to_numpy(np.float64)
         is_price = name in PRICE_FIELDS
@@ -248,7 +334,7 @@ def checked_bars(
             day = dates[int(wrong[0])]
             kind = "positive and finite" if is_price else "finite and not negative"
             refuse(
-                f"{name} is {values[wrong[0]]:g} on {day:%Y-%m-%d}; it must be {kind}.",
+                f"{name} is {values[wrong[0]]:g} on {shown(day)}; it must be {kind}.",
                 "Leave the cell empty where the value is missing.",
                 day,
             )

@@ -1,71 +1,52 @@
-"""Parquet cache of daily bars: one file per security, one manifest per directory.
+"""Parquet cache of bars: one file per security and interval, one manifest per directory.
 
 The manifest is the only commit point. A write goes: Parquet to a temporary file, fsync; then, under the
 lock, rename to ``<symbol>-<sha12>.parquet``, replace the manifest in one step, and only then unlink the
 file it replaced. A process killed anywhere in between leaves the old entry readable, or the new one, and at
 worst an orphan that ``verify`` shows. Readers take no lock, so a read-only directory is fine.
+
+Files are named by their content and never written over, so a snapshot is a copy of the manifest: the files
+that it names stay until it is forgotten.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
-import json
 import os
-import tempfile
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import quote
+from typing import Final
 
-import numpy as np
 import pandas as pd
 
-from eventstudy.data.bars import Bars, Basis
+from eventstudy.data import snapshots
+from eventstudy.data.bars import Bars
+from eventstudy.data.intervals import is_intraday
+from eventstudy.data.store import (
+    REFETCH,
+    SCHEMA_VERSION,
+    CacheEntry,
+    Key,
+    locked,
+    parquet,
+    parse,
+    read_manifest,
+    safe_name,
+    stamp_text,
+    temporary,
+    write_manifest,
+    writing,
+)
 from eventstudy.errors import CacheMissError, DataSourceError, InputError
 
-__all__ = ["SCHEMA_VERSION", "CacheEntry", "PriceCache", "default_directory", "safe_name"]
+__all__ = ["MANIFEST", "SCHEMA_VERSION", "CacheEntry", "PriceCache", "default_directory", "safe_name"]
 
-SCHEMA_VERSION: Final = 1
 MANIFEST: Final = "manifest.json"
-LOCK: Final = "manifest.lock"
 _ATTEMPTS: Final = 20  # a reader that finds a file replaced under it looks again
-_STALE_AFTER: Final = 3600.0  # seconds after which a temporary file has no living writer
-_REFETCH: Final = "Run `eventstudy cache verify`, then load again with refresh=True."
-
-
-@dataclass(frozen=True, slots=True)
-class CacheEntry:
-    """One line of the manifest.
-
-    ``query`` holds the requested ``start`` and ``end`` (ISO dates or None, inclusive); ``first``, ``last``
-    and ``rows`` describe what came. ``sha256`` is that of the file named ``file``.
-    """
-
-    provider: str
-    symbol: str
-    interval: str
-    query: dict[str, str | None]
-    fetched_at: str
-    rows: int
-    first: str
-    last: str
-    sha256: str
-    currency: str | None
-    tz: str | None
-    basis: Basis
-    source: str
-    file: str
-    schema_version: int = SCHEMA_VERSION
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """Provider, interval and symbol: what an entry is found by."""
-        return self.provider, self.interval, self.symbol
 
 
 def default_directory() -> Path:
@@ -75,20 +56,6 @@ def default_directory() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("eventstudy"))
-
-
-def safe_name(symbol: str) -> str:
-    """``symbol`` as a file name part: letters, digits, ``-``, ``_`` and inner dots; all else percent-encoded.
-
-    Examples
-    --------
-    >>> safe_name("BRK-B"), safe_name("^GSPC"), safe_name("../../x")
-    ('BRK-B', '%5EGSPC', '%2E.%2F..%2Fx')
-    """
-    text = quote(symbol, safe="", errors="surrogatepass").replace("~", "%7E")
-    if text.startswith("."):
-        text = "%2E" + text[1:]
-    return text[:80]  # file systems stop at 255 bytes; the checksum keeps names apart
 
 
 class PriceCache:
@@ -104,13 +71,22 @@ class PriceCache:
     """
 
     def __init__(self, directory: str | Path | None = None, *, lock_timeout: float = 60.0) -> None:
+        if directory is not None and not isinstance(directory, str | Path):
+            raise InputError(f"cache={directory!r} is not a directory.", remedy="Give a path, or nothing.")
         self.directory = default_directory() if directory is None else Path(directory)
         self._lock_timeout = lock_timeout
+        self._snapshot: str | None = None
 
     def __repr__(self) -> str:
-        return f"PriceCache({str(self.directory)!r})"
+        taken = "" if self._snapshot is None else f", snapshot {self._snapshot!r}"
+        return f"PriceCache({str(self.directory)!r}{taken})"
 
-    def entries(self) -> dict[tuple[str, str, str], CacheEntry]:
+    @property
+    def taken(self) -> str | None:
+        """Name of the snapshot that this cache shows (see :meth:`at`); None for its present state."""
+        return self._snapshot
+
+    def entries(self) -> dict[Key, CacheEntry]:
         """Manifest entries by (provider, interval, symbol); empty where there is no cache yet.
 
         Raises
@@ -118,26 +94,9 @@ class PriceCache:
         DataSourceError
             The manifest is damaged, or of a newer schema than this version reads.
         """
-        path = self.directory / MANIFEST
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (FileNotFoundError, NotADirectoryError):
-            return {}
-        except (OSError, UnicodeDecodeError) as exc:
-            raise self._damaged(path, exc) from exc
-        try:
-            manifest = json.loads(text)
-            version = int(manifest["schema_version"])
-            if version > SCHEMA_VERSION:
-                raise DataSourceError(
-                    f"{path}: written with cache schema {version}; this version reads {SCHEMA_VERSION}.",
-                    remedy="Upgrade eventstudy, or use another cache directory.",
-                    path=str(path),
-                )
-            entries = [CacheEntry(**entry) for entry in manifest["entries"]]
-        except (ValueError, KeyError, TypeError) as exc:
-            raise self._damaged(path, exc) from exc
-        return {entry.key: entry for entry in entries}
+        if self._snapshot is not None:
+            return snapshots.entries(self.directory, self._snapshot)
+        return read_manifest(self.directory / MANIFEST)[0]
 
     def entry(self, provider: str, symbol: str, interval: str = "1d") -> CacheEntry | None:
         """Return the manifest entry of a symbol, or None."""
@@ -157,60 +116,63 @@ class PriceCache:
         while True:
             entry = self.entry(provider, symbol, interval)
             if entry is None:
+                option = "" if interval == "1d" else f" --interval {interval}"
                 raise CacheMissError(
                     f"{symbol}: not in the cache {self.directory} ({provider}, {interval}).",
-                    remedy=f"Run `eventstudy fetch {symbol}` with a network.",
+                    remedy=f"Run `eventstudy fetch {symbol}{option}` with a network.",
                     symbol=symbol,
                     provider=provider,
                 )
             try:
-                content = self._path(entry).read_bytes()
+                return self.checked(entry)
             except FileNotFoundError:
                 # A writer replaced the entry between the two reads, or the file is gone for good.
                 attempt += 1
                 if attempt == _ATTEMPTS:
                     raise self._broken(entry, "is missing") from None
                 time.sleep(0.002 * attempt)
-                continue
             except OSError as exc:
                 raise self._broken(entry, f"cannot be read ({exc.strerror})") from exc
-            return _parse(entry, self._verified(entry, content))
+
+    def checked(self, entry: CacheEntry) -> Bars:
+        """Bars of an entry's file as it stands, checksum verified.
+
+        Raises
+        ------
+        OSError
+            The file is missing or cannot be read.
+        DataSourceError
+            It is cut short or altered.
+        """
+        content = self._path(entry).read_bytes()
+        if hashlib.sha256(content).hexdigest() != entry.sha256:
+            raise self._broken(entry, f"has {len(content)} bytes that do not match the recorded checksum")
+        return parse(entry, content)
 
     def list(self) -> pd.DataFrame:
         """One row per entry, by provider and symbol; columns are the fields of :class:`CacheEntry`."""
         rows = [asdict(entry) for _, entry in sorted(self.entries().items())]
-        return pd.DataFrame(rows, columns=list(CacheEntry.__dataclass_fields__))
+        return pd.DataFrame(rows, columns=[*CacheEntry.__dataclass_fields__])
 
     def verify(self) -> pd.DataFrame:
-        """One row per entry and per file that no entry names.
+        """One row per entry, per file that only a snapshot names, and per file that nothing names.
 
         Returns
         -------
         pandas.DataFrame
             Columns ``provider``, ``symbol``, ``interval``, ``file``, ``ok`` (bool), ``problem``, ``remedy``
-            (empty when ok).
+            (empty when ok), ``snapshot`` (of a file that the present manifest does not name, else empty).
+            Problems: a file that is missing, cut short, altered or not Parquet; a snapshot that cannot be
+            read; a file that nothing names; a file that is not the cache's own (``.md`` and ``.csv`` apart).
+
+        Raises
+        ------
+        DataSourceError
+            The manifest itself is damaged, or of a newer schema.
         """
-        rows = []
-        entries = self.entries()
-        for _, entry in sorted(entries.items()):
-            problem = ""
-            try:
-                _parse(entry, self._verified(entry, self._path(entry).read_bytes()))
-            except FileNotFoundError:
-                problem = "file missing"
-            except OSError as exc:
-                problem = f"cannot be read: {exc.strerror}"
-            except DataSourceError as exc:
-                problem = str(exc.context.get("problem", exc))
-            remedy = f"Load {entry.symbol} again with refresh=True." if problem else ""
-            rows.append((entry.provider, entry.symbol, entry.interval, entry.file, not problem, problem, remedy))
-        rows += [
-            ("", "", "", name, False, "no entry names this file", "Run `eventstudy cache clear`.")
-            for name in self._orphans(entries.values())
-        ]
-        return pd.DataFrame(rows, columns=["provider", "symbol", "interval", "file", "ok", "problem", "remedy"]).astype(
-            {"ok": bool}
-        )
+        from eventstudy.data.audit import audit
+
+        return audit(self)
 
     def write(
         self,
@@ -220,18 +182,20 @@ class PriceCache:
         *,
         start: str | None = None,
         end: str | None = None,
-        interval: str = "1d",
+        readjusted: str = "",
     ) -> CacheEntry:
-        """Store ``bars`` in place of what the cache had for the symbol.
+        """Store ``bars`` in place of what the cache had for the symbol and the bars' interval.
 
         Parameters
         ----------
-        provider, symbol, interval : str
-            Key of the entry.
+        provider, symbol : str
+            Key of the entry, beside ``bars.interval``.
         bars : Bars
             At least one row.
         start, end : str, optional
             The range that was asked for, ISO dates inclusive; None for an open end.
+        readjusted : str
+            What the source changed in prices that were cached before; see :class:`CacheEntry`.
 
         Raises
         ------
@@ -242,204 +206,204 @@ class PriceCache:
             raise InputError(f"{symbol!r} is not a symbol.", remedy="Use printable characters.", symbol=symbol)
         if bars.frame.empty:
             raise InputError(f"{symbol}: no rows to store.", remedy="Fetch a range with prices.", symbol=symbol)
-        content = _parquet(bars.frame)
+        self._refuse_snapshot()
+        content = parquet(bars.frame)
         digest = hashlib.sha256(content).hexdigest()
+        interval = f"-{bars.interval}" if is_intraday(bars.interval) else ""
         entry = CacheEntry(
             provider=provider,
             symbol=symbol,
-            interval=interval,
+            interval=bars.interval,
             query={"start": start, "end": end},
-            fetched_at=bars.fetched_at or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            fetched_at=bars.fetched_at or now(),
             rows=len(bars.frame),
-            first=f"{bars.frame.index[0]:%Y-%m-%d}",
-            last=f"{bars.frame.index[-1]:%Y-%m-%d}",
+            first=stamp_text(bars.frame.index[0]),
+            last=stamp_text(bars.frame.index[-1]),
             sha256=digest,
             currency=bars.currency,
             tz=bars.tz,
             basis=bars.basis,
             source=bars.note,
-            file=f"{safe_name(symbol)}-{digest[:12]}.parquet",
+            file=f"{safe_name(symbol)}{interval}-{digest[:12]}.parquet",
+            readjusted=readjusted,
         )
-        with self._writing():
-            temporary = self._temporary(content)
+        with writing(self.directory):
+            new = temporary(self.directory, content)
             try:
-                with self._locked():
+                with locked(self.directory, self._lock_timeout):
                     entries = self.entries()
                     replaced = entries.get(entry.key)
                     # Renamed under the lock: else a writer of equal content could unlink it first.
-                    os.replace(temporary, self.directory / entry.file)
-                    self._commit({**entries, entry.key: entry})
+                    os.replace(new, self.directory / entry.file)
+                    try:
+                        self._commit({**entries, entry.key: entry})
+                    except BaseException:
+                        self._unlink_unused([entry])
+                        raise
                     if replaced is not None:
                         self._unlink_unused([replaced])
             finally:
-                temporary.unlink(missing_ok=True)
+                new.unlink(missing_ok=True)
         return entry
 
-    def clear(self, symbols: str | Iterable[str] | None = None) -> int:
-        """Forget ``symbols`` (default: all, and files no entry names); returns how many entries went."""
+    def clear(self, symbols: str | Iterable[str] | None = None, *, orphans: bool = False) -> int:
+        """Forget ``symbols`` (default: all, and files that nothing names); returns how many entries went.
+
+        Parameters
+        ----------
+        symbols : str or iterable of str, optional
+            Every provider's and interval's entries of them. Files that a snapshot names stay.
+        orphans : bool
+            Remove only the files that neither the manifest nor a snapshot names, such as a killed process
+            leaves; returns how many files went. Files that are not the cache's own are never touched.
+        """
+        if orphans and symbols is not None:
+            raise InputError("symbols and orphans=True exclude each other.", remedy="Drop one of the two.")
+        self._refuse_snapshot()
         wanted = {symbols} if isinstance(symbols, str) else None if symbols is None else set(symbols)
         if not self.directory.is_dir():
             return 0
-        with self._writing(), self._locked():
+        from eventstudy.data.audit import orphans as found
+
+        with writing(self.directory), locked(self.directory, self._lock_timeout):
+            if orphans:
+                names = found(self)
+                for name in names:
+                    (self.directory / name).unlink(missing_ok=True)
+                return len(names)
             entries = self.entries()
             gone = [e for e in entries.values() if wanted is None or e.symbol in wanted]
             if gone:
                 self._commit({k: e for k, e in entries.items() if e not in gone})
             self._unlink_unused(gone)
             if wanted is None:
-                for name in self._orphans(self.entries().values()):
+                for name in found(self):
                     (self.directory / name).unlink(missing_ok=True)
         return len(gone)
+
+    def snapshot(self, name: str) -> snapshots.Snapshot:
+        """Keep the present state under ``name``, so that a study can be run again on exactly these data.
+
+        Every file is read and its checksum verified first. Later downloads do not change a snapshot:
+        ``load_prices(..., snapshot=name)`` returns the same numbers to the bit, without a network.
+
+        Parameters
+        ----------
+        name : str
+            Printable, at most 60 characters, not in use.
+
+        Raises
+        ------
+        InputError
+            The name is in use or cannot be one, or the cache is empty.
+        DataSourceError
+            A file is damaged, or the directory cannot be written.
+        """
+        self._refuse_snapshot()
+        snapshots.checked_name(name)
+        if not (self.directory / MANIFEST).is_file():
+            raise InputError(f"the cache {self.directory} is empty.", remedy="Fetch prices first.")
+        with writing(self.directory), locked(self.directory, self._lock_timeout):
+            entries = self.entries()
+            if not entries:
+                raise InputError(f"the cache {self.directory} is empty.", remedy="Fetch prices first.")
+            for entry in entries.values():
+                try:
+                    self.checked(entry)
+                except OSError as exc:
+                    raise self._broken(entry, f"cannot be read ({exc.strerror})") from exc
+            return snapshots.take(self.directory, name, entries, now())
+
+    def snapshots(self) -> pd.DataFrame:
+        """Snapshots by the time they were taken.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``name``, ``created`` (UTC), ``entries`` (how many), ``sha256`` of all its data.
+        """
+        rows = [asdict(taken) for taken in snapshots.found(self.directory)]
+        return pd.DataFrame(rows, columns=[*snapshots.Snapshot.__dataclass_fields__])
+
+    def at(self, when: str | date) -> PriceCache:
+        """This cache as it was in a snapshot, for reading only.
+
+        Parameters
+        ----------
+        when : str or date
+            Name of a snapshot, or a day (a date or ``YYYY-MM-DD``): the last snapshot taken up to its end (UTC).
+
+        Raises
+        ------
+        InputError
+            There is no such snapshot; those that exist are named.
+        """
+        view = PriceCache(self.directory, lock_timeout=self._lock_timeout)
+        view._snapshot = snapshots.named(self.directory, when)
+        return view
+
+    def forget_snapshot(self, name: str) -> None:
+        """Remove a snapshot and the files that only it names.
+
+        Raises
+        ------
+        InputError
+            There is no such snapshot.
+        """
+        known = snapshots.named(self.directory, name, exact=True)
+        with writing(self.directory), locked(self.directory, self._lock_timeout):
+            held = list(snapshots.entries(self.directory, known).values())
+            snapshots.path_of(self.directory, known).unlink()
+            self._unlink_unused(held)
+
+    def named_files(self) -> set[str]:
+        """Files that the present manifest or a snapshot names.
+
+        Raises
+        ------
+        DataSourceError
+            A manifest among them cannot be read, so that no file may be called unused.
+        """
+        files = {entry.file for entry in read_manifest(self.directory / MANIFEST)[0].values()}
+        for path in snapshots.paths(self.directory):
+            files |= {entry.file for entry in snapshots.described(path)[1].values()}
+        return files
 
     def _path(self, entry: CacheEntry) -> Path:
         if Path(entry.file).name != entry.file or entry.file in {"", ".", ".."}:
             raise self._broken(entry, "has a name that leaves the cache directory")
         return self.directory / entry.file
 
-    def _verified(self, entry: CacheEntry, content: bytes) -> bytes:
-        if hashlib.sha256(content).hexdigest() != entry.sha256:
-            raise self._broken(entry, f"has {len(content)} bytes that do not match the recorded checksum")
-        return content
-
     def _broken(self, entry: CacheEntry, problem: str) -> DataSourceError:
         return DataSourceError(
             f"{entry.symbol}: the cached file {self.directory / entry.file} {problem}.",
-            remedy=_REFETCH,
+            remedy=REFETCH,
             symbol=entry.symbol,
             problem=problem,
         )
 
-    def _damaged(self, path: Path, cause: Exception) -> DataSourceError:
-        return DataSourceError(
-            f"{path}: the cache manifest cannot be read ({cause}).",
-            remedy="Restore it, or remove the directory and fetch again.",
-            path=str(path),
-        )
-
-    def _orphans(self, entries: Iterable[CacheEntry]) -> Iterator[str]:
-        named = {entry.file for entry in entries}
-        now = time.time()
-        for path in sorted(self.directory.glob("*.parquet")) if self.directory.is_dir() else []:
-            if path.name not in named:
-                yield path.name
-        for path in sorted(self.directory.glob("*.tmp")) if self.directory.is_dir() else []:
-            with suppress(FileNotFoundError):
-                if now - path.stat().st_mtime > _STALE_AFTER:
-                    yield path.name
+    def _refuse_snapshot(self) -> None:
+        if self._snapshot is not None:
+            raise InputError(
+                f"the snapshot {self._snapshot!r} of {self.directory} is for reading only.",
+                remedy=f"Use PriceCache({str(self.directory)!r}).",
+            )
 
     def _unlink_unused(self, replaced: Iterable[CacheEntry]) -> None:
-        # Folded: on some file systems brk and BRK are one file.
-        named = {entry.file.casefold() for entry in self.entries().values()}
+        try:
+            # Folded: on some file systems brk and BRK are one file.
+            named = {file.casefold() for file in self.named_files()}
+        except DataSourceError:
+            return  # an unreadable snapshot may name any of them
         for entry in replaced:
             if entry.file.casefold() not in named:
                 with suppress(OSError, DataSourceError):  # Windows: open in a reader; it stays as an orphan
                     self._path(entry).unlink()
 
-    def _commit(self, entries: dict[tuple[str, str, str], CacheEntry]) -> None:
-        manifest: dict[str, Any] = {
-            "schema_version": SCHEMA_VERSION,
-            "entries": [asdict(entry) for _, entry in sorted(entries.items())],
-        }
-        text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
-        temporary = self._temporary(text.encode())
-        try:
-            os.replace(temporary, self.directory / MANIFEST)
-        finally:
-            temporary.unlink(missing_ok=True)
-        _sync_directory(self.directory)
-
-    def _temporary(self, content: bytes) -> Path:
-        handle, name = tempfile.mkstemp(prefix="write-", suffix=".tmp", dir=self.directory)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.chmod(name, 0o644)  # mkstemp's 0600 would hide a shared cache from other users
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-        return Path(name)
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Operating-system errors as one clear error; makes the directory."""
-        try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            yield
-        except OSError as exc:
-            raise DataSourceError(
-                f"the cache directory {self.directory} cannot be written ({exc.strerror or exc}).",
-                remedy="Free space, fix its permissions, or set EVENTSTUDY_CACHE to another directory.",
-                path=str(self.directory),
-            ) from exc
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        import filelock
-
-        lock = filelock.FileLock(self.directory / LOCK, timeout=self._lock_timeout)
-        try:
-            lock.acquire()
-        except filelock.Timeout as exc:
-            raise DataSourceError(
-                f"another process has locked the cache {self.directory} for {self._lock_timeout:g} s.",
-                remedy="Wait for it, or use another cache directory.",
-                path=str(self.directory),
-            ) from exc
-        try:
-            yield
-        finally:
-            lock.release()
+    def _commit(self, entries: dict[Key, CacheEntry]) -> None:
+        write_manifest(self.directory / MANIFEST, entries)
 
 
-def _parquet(frame: pd.DataFrame) -> bytes:
-    """Parquet bytes of ``frame``: equal numbers give equal bytes (no pandas metadata, no time stamps)."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    days = frame.index.to_numpy("datetime64[D]")
-    columns = {"date": pa.array(days, pa.date32())}
-    for name in frame.columns:
-        values = frame[name].to_numpy(np.float64)
-        columns[str(name)] = pa.array(values, pa.float64(), from_pandas=True)
-    sink = io.BytesIO()
-    pq.write_table(pa.table(columns), sink, compression="zstd")
-    return sink.getvalue()
-
-
-def _parse(entry: CacheEntry, content: bytes) -> Bars:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(io.BytesIO(content))
-        days = table.column("date").to_numpy().astype("datetime64[us]")
-        names = [name for name in table.column_names if name != "date"]
-        data = {name: table.column(name).to_numpy().astype(np.float64) for name in names}
-    except (pa.ArrowException, OSError, KeyError) as exc:
-        raise DataSourceError(
-            f"{entry.symbol}: the cached file {entry.file} is not readable Parquet ({exc}).",
-            remedy=_REFETCH,
-            symbol=entry.symbol,
-            problem="not readable Parquet",
-        ) from exc
-    frame = pd.DataFrame(data, index=pd.DatetimeIndex(days, name="date"))
-    return Bars(
-        frame,
-        entry.basis,
-        currency=entry.currency,
-        tz=entry.tz,
-        fetched_at=entry.fetched_at,
-        sha256=entry.sha256,
-        note=entry.source,
-    )
-
-
-def _sync_directory(directory: Path) -> None:
-    if os.name == "posix":
-        handle = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+def now() -> str:
+    """The present in UTC, ISO 8601 to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -31,7 +31,7 @@ from eventstudy.errors import AlignmentError, InputError
 if TYPE_CHECKING:
     from eventstudy._typing import BoolArray, IntArray
 
-__all__ = ["RULES", "SessionLookup", "check_calendar", "session_of", "sessions"]
+__all__ = ["RULES", "SessionLookup", "TradingHours", "check_calendar", "session_of", "sessions", "trading_hours"]
 
 RULES = (
     "before the open",
@@ -83,6 +83,29 @@ class SessionLookup:
 
 
 @dataclass(frozen=True, slots=True)
+class TradingHours:
+    """Opens and closes of consecutive sessions, early closes included.
+
+    Attributes
+    ----------
+    session : ndarray of datetime64[D], shape (n,)
+        Session dates, ascending.
+    open, close : ndarray of int64, shape (n,)
+        Nanoseconds since 1970 UTC.
+    zone : str
+        Zone of the exchange.
+    """
+
+    session: npt.NDArray[np.datetime64]
+    open: IntArray
+    close: IntArray
+    zone: str
+
+    def __len__(self) -> int:
+        return len(self.session)
+
+
+@dataclass(frozen=True, slots=True)
 class _Schedule:
     """Sessions of whole years: dates, and UTC nanoseconds of open, close and of the local day's two ends."""
 
@@ -92,6 +115,7 @@ class _Schedule:
     day_start: IntArray
     day_end: IntArray
     years: tuple[int, int]
+    zone: str
 
 
 _schedules: dict[str, _Schedule] = {}
@@ -126,6 +150,22 @@ def sessions(calendar: str, start: str | date, end: str | date) -> pd.DatetimeIn
     >>> list(sessions("NYSE", "2025-01-07", "2025-01-13").strftime("%d %b"))  # closed on 9 January
     ['07 Jan', '08 Jan', '10 Jan', '13 Jan']
     """
+    return pd.DatetimeIndex(trading_hours(calendar, start, end).session).as_unit("us")
+
+
+def trading_hours(calendar: str, start: str | date, end: str | date) -> TradingHours:
+    """Open and close of each session of an exchange from ``start`` to ``end``, both included.
+
+    Parameters, and errors raised, are those of :func:`sessions`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from eventstudy.data.calendars import trading_hours
+    >>> hours = trading_hours("NYSE", "2024-12-23", "2024-12-24")  # closed at 13:00 on Christmas Eve
+    >>> [str(pd.Timestamp(close, tz="UTC").tz_convert(hours.zone).time()) for close in hours.close]
+    ['16:00:00', '13:00:00']
+    """
     first, last = _day(start, "start"), _day(end, "end")
     if last < first:
         raise InputError(f"start {first} lies after end {last}.", remedy="Swap them.", start=first, end=last)
@@ -134,9 +174,10 @@ def sessions(calendar: str, start: str | date, end: str | date) -> pd.DatetimeIn
     for day in (first, last):
         if not lowest <= day <= highest:
             raise _uncovered(calendar, str(day), lowest, highest)
-    days = _schedule(name, _year(first), _year(last)).session
-    found = days[np.searchsorted(days, first) : np.searchsorted(days, last, side="right")]
-    return pd.DatetimeIndex(found).as_unit("us")
+    schedule = _schedule(name, _year(first), _year(last))
+    days = schedule.session
+    part = slice(int(np.searchsorted(days, first)), int(np.searchsorted(days, last, side="right")))
+    return TradingHours(days[part], schedule.open[part], schedule.close[part], schedule.zone)
 
 
 def session_of(
@@ -266,6 +307,7 @@ def _build(name: str, first_year: int, last_year: int) -> _Schedule:
         day_start=_local_midnights(dates, source.tz),
         day_end=_local_midnights(dates + pd.Timedelta(days=1), source.tz),
         years=(first_year, last_year),
+        zone=str(source.tz),
     )
 
 

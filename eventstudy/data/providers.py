@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import difflib
+import io
 import warnings
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
-from typing import Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 import pandas as pd
 
+from eventstudy._frames import as_pandas
+from eventstudy._limits import check_fields, read_csv_bytes, read_parquet
 from eventstudy.data.bars import FIELDS, Bars, Basis, checked_bars, numbers, session_dates
+from eventstudy.data.vendors import vendor_table
 from eventstudy.errors import DataSourceError, EventStudyWarning, InputError
 
-__all__ = ["FileProvider", "FrameProvider", "PriceProvider", "unknown_ticker"]
+__all__ = ["SUFFIXES", "FileProvider", "FrameProvider", "PriceProvider", "canonical", "unknown_ticker"]
 
 _ALIASES: Final = {
     "symbol": "ticker",
@@ -28,7 +32,7 @@ _ALIASES: Final = {
     "stock_splits": "splits",
     "split": "splits",
 }
-_SUFFIXES: Final = (".csv", ".csv.gz", ".parquet", ".pq")
+SUFFIXES: Final = (".csv", ".csv.gz", ".txt", ".parquet", ".pq")
 
 
 @runtime_checkable
@@ -73,22 +77,22 @@ class FrameProvider:
 
     Parameters
     ----------
-    frame : pandas.DataFrame
+    frame : DataFrame of pandas or polars, pyarrow Table, or any frame that narwhals reads
         Wide: index (or first column) of dates and one column of prices per ticker, taken as total-return
         prices. Long: columns ``date``, ``ticker`` and ``adj_close`` or ``close``, optionally ``open``,
-        ``high``, ``low``, ``volume``, ``dividends``, ``splits``. ``adj_close`` is used when present, else
-        ``close`` adjusted by ``dividends``, else ``close`` as it is, with a warning. The frame is not
-        changed.
+        ``high``, ``low``, ``volume``, ``dividends``, ``splits``, ``currency``. ``adj_close`` is used when
+        present, else ``close`` adjusted by ``dividends``, else ``close`` as it is, with a warning. The frame is
+        not changed.
     currency : str, optional
-        Recorded in ``Prices.info``.
+        Recorded in ``Prices.info`` where a long table has no column ``currency``.
     """
 
     name = "frame"
 
-    def __init__(self, frame: pd.DataFrame, *, currency: str | None = None) -> None:
+    def __init__(self, frame: Any, *, currency: str | None = None) -> None:
         self._where = "the frame"
         self._currency = currency
-        self._frame = frame
+        self._frame = as_pandas(frame, "prices")
 
     def fetch(
         self, symbols: Sequence[str], start: date | None, end: date | None, interval: str = "1d"
@@ -100,17 +104,17 @@ class FrameProvider:
         InputError
             An unknown ticker, or data that fail a check at the door.
         """
-        table = _with_dates(self._raw(), self._where)
+        table = _with_dates(self._raw(symbols), self._where)
         dates = session_dates(table.iloc[:, 0], self._where)
         if _is_long(table, self._where):
             return self._long(table, dates, symbols)
         return self._wide(table, dates, symbols)
 
-    def _raw(self) -> pd.DataFrame:
+    def _raw(self, symbols: Sequence[str]) -> pd.DataFrame:
         return self._frame
 
-    def _bars(self, frame: pd.DataFrame, basis: Basis) -> Bars:
-        return Bars(frame, basis, currency=self._currency)
+    def _bars(self, frame: pd.DataFrame, basis: Basis, currency: str | None = None) -> Bars:
+        return Bars(frame, basis, currency=currency or self._currency)
 
     def _wide(self, table: pd.DataFrame, dates: pd.DatetimeIndex, symbols: Sequence[str]) -> dict[str, Bars]:
         names = [str(c) for c in table.columns[1:]]
@@ -145,53 +149,60 @@ class FrameProvider:
                 f"{self._where}: unadjusted closes only; returns on ex-dividend and split days are wrong. "
                 "Add a column adj_close, or dividends.",
                 EventStudyWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         groups = {str(t): g for t, g in parsed[mine].groupby(tickers.to_numpy()[mine], sort=False)}
-        return {s: self._bars(checked_bars(groups[s], s, self._where), basis) for s in symbols}
+        currency = _currencies(table[mine], tickers[mine], self._where)
+        return {s: self._bars(checked_bars(groups[s], s, self._where), basis, currency.get(s)) for s in symbols}
 
 
 class FileProvider(FrameProvider):
-    """Prices from a CSV (``.csv``, ``.csv.gz``) or Parquet file, wide or long; see :class:`FrameProvider`.
+    """Prices from a CSV (``.csv``, ``.csv.gz``, ``.txt``) or Parquet file; see :class:`FrameProvider`.
 
     Parameters
     ----------
     path : str or Path
         Wide CSV: first column the date, then one column per ticker. Long CSV: a header with ``date``,
-        ``ticker`` and ``adj_close`` or ``close``. UTF-8, comma-separated, decimal points.
+        ``ticker`` and ``adj_close`` or ``close``. UTF-8, comma-separated, decimal points. Files of one
+        security in the layouts of Stooq, Alpha Vantage and Yahoo are recognised by their header and must be
+        named after the security; see :func:`eventstudy.data.vendors.vendor_table`.
     currency : str, optional
         Recorded in ``Prices.info``.
+    max_bytes : int, optional
+        Largest size of the file once unpacked; default ``$EVENTSTUDY_MAX_BYTES``, else 1 GiB.
 
     Raises
     ------
     DataSourceError
-        The file is missing, a directory, empty or unreadable.
+        The file is missing, a directory, empty, too large or unreadable.
     """
 
     name = "file"
 
-    def __init__(self, path: str | Path, *, currency: str | None = None) -> None:
+    def __init__(self, path: str | Path, *, currency: str | None = None, max_bytes: int | None = None) -> None:
         self._path = Path(path)
         self._where = str(path)
         self._currency = currency
+        self._max_bytes = max_bytes
         self._loaded: tuple[pd.DataFrame, str, str] | None = None
 
     @staticmethod
     def recognises(source: str) -> bool:
         """Whether a string looks like a path to a price file rather than the name of a source."""
-        return source.lower().endswith(_SUFFIXES) or "/" in source or "\\" in source or Path(source).exists()
+        return source.lower().endswith(SUFFIXES) or "/" in source or "\\" in source or Path(source).exists()
 
-    def _raw(self) -> pd.DataFrame:
-        return self._load()[0]
+    def _raw(self, symbols: Sequence[str]) -> pd.DataFrame:
+        return vendor_table(self._load()[0], self._path.name, symbols, self._where)
 
-    def _bars(self, frame: pd.DataFrame, basis: Basis) -> Bars:
+    def _bars(self, frame: pd.DataFrame, basis: Basis, currency: str | None = None) -> Bars:
         _, checksum, written = self._load()
-        return Bars(frame, basis, currency=self._currency, sha256=checksum, fetched_at=written, note=self._where)
+        money = currency or self._currency
+        return Bars(frame, basis, currency=money, sha256=checksum, fetched_at=written, note=self._where)
 
     def _load(self) -> tuple[pd.DataFrame, str, str]:
         if self._loaded is None:
             checksum, written = self._fingerprint()
-            is_csv = self._where.lower().endswith((".csv", ".csv.gz"))
+            is_csv = not self._where.lower().endswith((".parquet", ".pq"))
             self._loaded = (self._read_csv() if is_csv else self._read_parquet()), checksum, written
         return self._loaded
 
@@ -206,24 +217,25 @@ class FileProvider(FrameProvider):
                 remedy="Name one CSV or Parquet file.",
                 path=self._where,
             )
-        if not self._where.lower().endswith(_SUFFIXES):
+        if not self._where.lower().endswith(SUFFIXES):
             raise DataSourceError(
                 f"{self._where}: unknown kind of file.",
-                remedy=f"Expected one of {', '.join(_SUFFIXES)}.",
+                remedy=f"Expected one of {', '.join(SUFFIXES)}.",
                 path=self._where,
             )
         try:
-            content = self._path.read_bytes()
+            with self._path.open("rb") as stream:
+                checksum = file_digest(stream, "sha256").hexdigest()
+            facts = self._path.stat()
         except OSError as exc:
             raise DataSourceError(
                 f"{self._where}: cannot be read ({exc.strerror}).",
                 remedy="Check its permissions.",
                 path=self._where,
             ) from exc
-        if not content.strip():
+        if facts.st_size == 0:
             raise self._empty()
-        written = datetime.fromtimestamp(self._path.stat().st_mtime, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return sha256(content).hexdigest(), written
+        return checksum, datetime.fromtimestamp(facts.st_mtime, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def _empty(self) -> DataSourceError:
         return DataSourceError(
@@ -234,9 +246,12 @@ class FileProvider(FrameProvider):
 
     def _read_csv(self) -> pd.DataFrame:
         try:
+            content = read_csv_bytes(self._path, self._where, self._max_bytes)
+            if not content.strip():
+                raise self._empty()
             # As text: a header that repeats a ticker, a ticker called NA and a stray cell stay visible.
             raw = pd.read_csv(
-                self._path,
+                io.BytesIO(content),
                 header=None,
                 dtype=str,
                 keep_default_na=False,
@@ -249,6 +264,7 @@ class FileProvider(FrameProvider):
                 remedy="Save it as comma-separated UTF-8 with as many cells in every row.",
                 path=self._where,
             ) from exc
+        check_fields(raw, content, self._where)
         if len(raw) < 2:
             raise self._empty()
         if raw.shape[1] == 1 and any(mark in str(raw.iat[0, 0]) for mark in ";\t|"):
@@ -262,10 +278,9 @@ class FileProvider(FrameProvider):
 
     def _read_parquet(self) -> pd.DataFrame:
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         try:
-            table: pd.DataFrame = pq.read_table(self._path).to_pandas()
+            table = read_parquet(self._path, self._where, self._max_bytes)
         except (pa.ArrowException, OSError) as exc:
             raise DataSourceError(
                 f"{self._where}: not a readable Parquet file ({exc}).",
@@ -275,6 +290,20 @@ class FileProvider(FrameProvider):
         if table.empty:
             raise self._empty()
         return table
+
+
+def _currencies(table: pd.DataFrame, tickers: pd.Series[Any], where: str) -> dict[str, str]:
+    """Currency of each ticker of a long table that states it."""
+    if "currency" not in table.columns:
+        return {}
+    stated = pd.DataFrame({"ticker": tickers, "currency": table["currency"].astype("str").str.strip()})
+    pairs = stated[stated["currency"].notna() & (stated["currency"] != "")].drop_duplicates()
+    twice = pairs.loc[pairs["ticker"].duplicated(), "ticker"]
+    if len(twice):
+        name = str(twice.iloc[0])
+        both = " and ".join(pairs.loc[pairs["ticker"] == name, "currency"])
+        raise InputError(f"{where}: {name} has prices in {both}.", remedy="Convert them to one currency.", ticker=name)
+    return dict(zip(pairs["ticker"], pairs["currency"], strict=True))
 
 
 def _siblings(path: Path) -> list[str]:
@@ -293,26 +322,29 @@ def _with_dates(frame: pd.DataFrame, where: str) -> pd.DataFrame:
             f"{where}: no rows or no columns ({frame.shape[0]} × {frame.shape[1]}).",
             remedy="Give at least one date and one ticker.",
         )
-    names = {c: _canonical(c) for c in frame.columns}
+    names = {c: canonical(c) for c in frame.columns}
     long = {"ticker", "date"} <= set(names.values()) or ("ticker" in names.values() and frame.index.name is not None)
     table = frame.rename(columns=names) if long else frame.copy(deep=False)
     if "date" in table.columns and long:
         table.insert(0, "date", table.pop("date"))
-    elif isinstance(frame.index, pd.DatetimeIndex | pd.PeriodIndex) or _canonical(frame.index.name) == "date":
+    elif isinstance(frame.index, pd.DatetimeIndex | pd.PeriodIndex) or canonical(frame.index.name) == "date":
         table = table.copy().reset_index(names="date")  # a deep copy is one block: no fragmentation warning
+    elif "date" in table.columns[1:] and str(table.columns[0]).strip().lower() not in ("date", "datetime"):
+        table.insert(0, "date", table.pop("date"))
     twice = table.columns[table.columns.duplicated()]
     if len(twice):
         raise InputError(f"{where}: column {twice[0]!r} occurs more than once.", remedy="Keep one of them.")
     return table
 
 
-def _canonical(name: Hashable) -> str:
+def canonical(name: Hashable) -> str:
+    """Lower-case name of a column as the library knows it."""
     text = str(name).strip().lower()
     return "date" if text in {"date", "datetime"} else _ALIASES.get(text, text)
 
 
 def _is_long(table: pd.DataFrame, where: str) -> bool:
-    names = {_canonical(c) for c in table.columns}
+    names = {canonical(c) for c in table.columns}
     shown = ", ".join(map(str, table.columns))
     if "ticker" in table.columns and "date" in table.columns:
         if names & {"close", "adj_close"}:

@@ -1,4 +1,4 @@
-"""Daily bars from Yahoo Finance through yfinance, with retries and one honest error for all that failed."""
+"""Bars from Yahoo Finance through yfinance, with retries and one honest error for all that failed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from types import ModuleType
@@ -21,6 +21,8 @@ import numpy as np
 import pandas as pd
 
 from eventstudy.data.bars import Bars, checked_bars, total_return
+from eventstudy.data.failures import Failure, FailureKind
+from eventstudy.data.intervals import bar_length, checked_interval, is_intraday, is_sampled
 from eventstudy.errors import DataSourceError, EventStudyWarning, InputError
 
 __all__ = ["YahooProvider"]
@@ -39,14 +41,19 @@ _COLUMNS: Final = {
 _META: Final = ("currency", "exchangeTimezoneName", "currentTradingPeriod")
 _NOTE: Final = "Yahoo Finance chart API; closes split-adjusted by Yahoo as of fetched_at"
 _ADJUSTMENT_TOLERANCE: Final = 1e-4  # daily return; Yahoo's own rounding is about 1e-6
+_DAYS_PER_REQUEST: Final = {"1m": 7}  # Yahoo refuses more
 
 
 class _Failed(Exception):
     """One symbol's failure: its cause, and whether another attempt may help."""
 
-    def __init__(self, cause: str, *, again: bool, limited: bool = False, wait: float = 0.0) -> None:
+    def __init__(self, cause: str, kind: FailureKind, *, again: bool = False, wait: float = 0.0) -> None:
         super().__init__(cause)
-        self.again, self.limited, self.wait = again, limited, wait
+        self.kind, self.again, self.wait = kind, again, wait
+
+    def told(self, more: str) -> _Failed:
+        """This failure with more words."""
+        return _Failed(f"{self}{more}", self.kind, again=self.again, wait=self.wait)
 
 
 @dataclass
@@ -66,6 +73,8 @@ class _Seen(threading.local):
     @property
     def reason(self) -> str:
         """What Yahoo gives as its reason."""
+        if self.response is None:
+            return ""
         try:
             return str(self.response.json()["chart"]["error"]["description"])
         except (ValueError, KeyError, TypeError):
@@ -81,14 +90,15 @@ class _Seen(threading.local):
 
 
 class YahooProvider:
-    """Daily bars from Yahoo Finance.
+    """Bars from Yahoo Finance: daily, or intraday as far back as Yahoo has them (1m 30 days, 60m two years).
 
     The prices that :func:`load_prices` makes of them are our own total-return series: Yahoo's close
     (already adjusted for splits), with every earlier price multiplied by ``1 - D_t / C_{t-1}`` on each
     ex-date. Yahoo's ``adj_close`` is kept as a field and compared: a day on which the two returns differ by
     more than 1e-4 is named in a warning. Yahoo adds a fund's capital gains to its dividends, so they are
-    in. Zero opens, highs and lows are taken as missing, and a session still open at the time of the fetch
-    is left out.
+    in. Zero opens, highs and lows are taken as missing, and a session (or intraday bar) still open at the
+    time of the fetch is left out. Intraday bars are those of the regular session, stamped with the moment at
+    which they open in the exchange's zone, split-adjusted too, with the dividend on the first bar of its day.
 
     Parameters
     ----------
@@ -141,32 +151,42 @@ class YahooProvider:
         Raises
         ------
         InputError
-            An interval other than ``"1d"``.
+            An unknown interval, or one that :func:`eventstudy.load_prices` samples from daily bars.
         DataSourceError
             One error for all symbols that failed; ``context["failures"]`` maps symbol to cause and
             ``context["partial"]`` symbol to the bars that arrived. ``context["stop"]`` is True when asking
             for further symbols is pointless (rate limit, no network).
         """
-        if interval != "1d":
-            raise InputError(f"interval {interval!r} is not supported; expected '1d'.", interval=interval)
+        interval = checked_interval(interval)
+        if is_sampled(interval):
+            raise InputError(
+                f"Yahoo's own bars of {interval} do not add up to its daily ones.",
+                remedy=f'Use load_prices(…, interval="{interval}"), which samples daily prices.',
+                interval=interval,
+            )
         yfinance = _yfinance()
         if self._session is None:
             self._session = _recording_session(self._seen, self._timeout)
         stop = threading.Event()
         arrived: dict[str, Bars] = {}
-        failures: dict[str, str] = {}
+        failures: dict[str, Failure] = {}
         gaps: dict[str, str] = {}
 
         def one(symbol: str) -> None:
             try:
-                bars = self._with_retries(yfinance, symbol, start, end, stop)
+                parts = [
+                    self._with_retries(yfinance, symbol, first, last, interval, stop)
+                    for first, last in _spans(start, end, interval)
+                ]
+                bars = _joined(symbol, [part for part in parts if part is not None], start, end)
                 gaps[symbol] = _adjustment_gap(symbol, bars)
                 arrived[symbol] = bars
             except DataSourceError as exc:
-                failures[symbol] = str(exc)
+                failures[symbol] = Failure(str(exc), "invalid")
             except _Failed as exc:
-                failures[symbol] = str(exc)
-                if exc.limited or (exc.again and self._seen.status is None and not arrived):
+                failures[symbol] = Failure(str(exc), exc.kind)
+                nobody_answers = exc.again and self._seen.status is None and not arrived
+                if exc.kind == "rate limit" or (exc.kind == "network" and not exc.again) or nobody_answers:
                     stop.set()
 
         debug = yfinance.config.debug
@@ -186,7 +206,7 @@ class YahooProvider:
                 f"total returns from closes and dividends differ from those of Yahoo's adjusted close: "
                 f"{'; '.join(found)}. Check that day's dividend and its currency.",
                 EventStudyWarning,
-                stacklevel=6,
+                stacklevel=7,
             )
         if failures:
             causes = "; ".join(f"{s}: {failures[s]}" for s in symbols if s in failures)
@@ -200,28 +220,36 @@ class YahooProvider:
         return {s: arrived[s] for s in symbols}
 
     def _with_retries(
-        self, yfinance: ModuleType, symbol: str, start: date | None, end: date | None, stop: threading.Event
-    ) -> Bars:
+        self,
+        yfinance: ModuleType,
+        symbol: str,
+        start: date | None,
+        end: date | None,
+        interval: str,
+        stop: threading.Event,
+    ) -> Bars | None:
         if not _SYMBOL.fullmatch(symbol):
-            raise _Failed("not a Yahoo symbol (letters, digits and . - = ^ & only)", again=False)
+            raise _Failed("not a Yahoo symbol (letters, digits and . - = ^ & only)", "unknown")
         attempt = 0
         while True:
             if stop.is_set():
-                raise _Failed("not tried after the failures before it", again=False)
+                raise _Failed("not tried after the failures before it", "not tried")
             try:
-                return self._once(yfinance, symbol, start, end)
+                return self._once(yfinance, symbol, start, end, interval)
             except _Failed as exc:
                 if not exc.again:
                     raise
                 if exc.wait > self._max_wait:
-                    raise _Failed(f"{exc}, asks to wait {exc.wait:.0f} s", again=True, limited=exc.limited) from None
+                    raise exc.told(f", asks to wait {exc.wait:.0f} s") from None
                 if attempt == self._retries:
-                    raise _Failed(f"{exc} ({attempt + 1} attempts)", again=True, limited=exc.limited) from None
+                    raise exc.told(f" ({attempt + 1} attempts)") from None
                 _forget_answers(yfinance)
                 self._sleep(max(exc.wait, self._backoff * 2.0**attempt * (1.0 + self._jitter())))
             attempt += 1
 
-    def _once(self, yfinance: ModuleType, symbol: str, start: date | None, end: date | None) -> Bars:
+    def _once(
+        self, yfinance: ModuleType, symbol: str, start: date | None, end: date | None, interval: str
+    ) -> Bars | None:
         self._seen.response = None
         now = datetime.fromtimestamp(self._clock(), UTC)
         # Yahoo's end is exclusive, and a day ahead of UTC may be open in Tokyo.
@@ -232,7 +260,7 @@ class YahooProvider:
             frame = ticker.history(
                 **span,
                 end=until.isoformat(),
-                interval="1d",
+                interval=interval,
                 auto_adjust=False,
                 actions=True,
                 timeout=self._timeout,
@@ -240,42 +268,68 @@ class YahooProvider:
             # By key: a walk over yfinance's lazy mapping would send another request.
             meta = {key: ticker.history_metadata.get(key) for key in _META}
         except Exception as exc:  # yfinance raises whatever its parsing stumbles over
-            raise self._failure(symbol, exc) from exc
+            failure = self._failure(symbol, exc)
+            if failure.kind == "no prices" and interval in _DAYS_PER_REQUEST:
+                return None  # one of several requests; a week may have no session
+            raise failure from exc
         self._reached = True
-        bars = _as_bars(frame, meta, now)
+        bars = _as_bars(frame, meta, now, interval)
         if bars is None:
-            raise _Failed(f"no prices from {start or 'the beginning'} to {end or 'today'}", again=False)
+            return None
         try:
             checked_bars(bars.frame, symbol, "Yahoo", DataSourceError)
         except DataSourceError as exc:
-            raise _Failed(str(exc), again=False) from exc
+            raise _Failed(str(exc), "invalid") from exc
         return bars
 
     def _failure(self, symbol: str, exc: Exception) -> _Failed:
         status, kind = self._seen.status, type(exc).__name__
         if status == 429 or kind == "YFRateLimitError":
-            return _Failed("rate limited (HTTP 429)", again=True, limited=True, wait=self._seen.retry_after)
+            return _Failed("rate limited (HTTP 429)", "rate limit", again=True, wait=self._seen.retry_after)
         if status is not None and status >= 500:
-            return _Failed(f"server error (HTTP {status})", again=True, wait=self._seen.retry_after)
+            return _Failed(f"server error (HTTP {status})", "server", again=True, wait=self._seen.retry_after)
         if status in {401, 403}:
-            return _Failed(f"refused (HTTP {status})", again=True)
+            return _Failed(f"refused (HTTP {status})", "refused", again=True)
+        reason = self._seen.reason
+        if status == 422:
+            return _Failed(f"Yahoo does not have this range (HTTP 422{reason and ': ' + reason})", "not covered")
         if status is not None and status >= 400:
             hint = "; Yahoo writes share classes with a dash, as in BRK-B" if "." in symbol else ""
-            return _Failed(
-                f"unknown symbol (HTTP {status}{self._seen.reason and ': ' + self._seen.reason}){hint}",
-                again=False,
-            )
+            return _Failed(f"unknown symbol (HTTP {status}{reason and ': ' + reason}){hint}", "unknown")
         if isinstance(exc, json.JSONDecodeError) or kind == "YFDataException":
-            return _Failed("an answer that cannot be read", again=True)
+            return _Failed("an answer that cannot be read", "unreadable", again=True)
         if kind in {"DNSError", "ProxyError"} and not self._reached:
-            return _Failed(f"no network ({kind}: Yahoo's server or the proxy is not found)", again=False, limited=True)
+            return _Failed(f"no network ({kind}: Yahoo's server or the proxy is not found)", "network")
         if status is None and isinstance(exc, OSError):
-            late = "timeout" in kind.lower() or "timed out" in str(exc).lower()
-            return _Failed("no answer in time" if late else f"connection failed ({kind})", again=True)
+            if "timeout" in kind.lower() or "timed out" in str(exc).lower():
+                return _Failed("no answer in time", "time-out", again=True)
+            return _Failed(f"connection failed ({kind})", "network", again=True)
         if kind in {"YFPricesMissingError", "YFTzMissingError"} or self._seen.empty:
-            return _Failed("Yahoo has no prices for it in this range", again=False)
+            return _Failed("Yahoo has no prices for it in this range", "no prices")
         # Also yfinance's own races between threads, over its cookies and its time-zone store: worth another attempt.
-        return _Failed(f"an unexpected answer ({kind}: {next(iter(str(exc).splitlines()), '')})", again=True)
+        text = next(iter(str(exc).splitlines()), "")
+        return _Failed(f"an unexpected answer ({kind}: {text})", "other", again=True)
+
+
+def _spans(start: date | None, end: date | None, interval: str) -> list[tuple[date | None, date | None]]:
+    """Requests for a range: one, but for intervals of which Yahoo gives few days at a time."""
+    days = _DAYS_PER_REQUEST.get(interval)
+    if days is None or start is None or end is None:
+        return [(start, end)]
+    firsts = [start + timedelta(days=at) for at in range(0, (end - start).days + 1, days)]
+    return [(first, min(first + timedelta(days=days - 1), end)) for first in firsts]
+
+
+def _joined(symbol: str, parts: Sequence[Bars], start: date | None, end: date | None) -> Bars:
+    if not parts:
+        raise _Failed(f"no prices from {start or 'the beginning'} to {end or 'today'}", "no prices")
+    if len(parts) == 1:
+        return parts[0]
+    frame = pd.concat([part.frame for part in parts]).rename_axis(parts[0].frame.index.name)
+    try:
+        return replace(parts[-1], frame=checked_bars(frame, symbol, "Yahoo", DataSourceError))
+    except DataSourceError as exc:
+        raise _Failed(str(exc), "invalid") from exc
 
 
 def _yfinance() -> ModuleType:
@@ -292,8 +346,8 @@ def _forget_answers(yfinance: ModuleType) -> None:
     yfinance.data.YfData.cache_get.cache_clear()
 
 
-def _recording_session(seen: _Seen, timeout: float) -> Any:
-    """Yfinance's kind of HTTP session, which also notes the status and Retry-After of chart answers."""
+def _recording_session(seen: _Seen, timeout: float, of: str = "/v8/finance/chart/") -> Any:
+    """Yfinance's kind of HTTP session, which also notes the status and Retry-After of answers to one address."""
     try:
         base: Any = importlib.import_module("curl_cffi.requests").Session
         options = {"impersonate": "chrome"}
@@ -304,11 +358,11 @@ def _recording_session(seen: _Seen, timeout: float) -> Any:
     class Session(base):  # type: ignore[misc]
         def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
             kwargs["timeout"] = min(kwargs.get("timeout") or timeout, timeout)
-            chart = "/v8/finance/chart/" in url
-            if chart:
+            noted = of in url
+            if noted:
                 seen.response = None
             response = super().request(method, url, *args, **kwargs)
-            if chart:
+            if noted:
                 seen.response = response
             return response
 
@@ -329,17 +383,24 @@ def _seconds(header: str | None) -> float:
         return 0.0
 
 
-def _as_bars(frame: pd.DataFrame, meta: dict[str, Any], now: datetime) -> Bars | None:
+def _as_bars(frame: pd.DataFrame, meta: dict[str, Any], now: datetime, interval: str) -> Bars | None:
     """Yahoo's frame in the documented form, or None where no price is left."""
     if frame.empty or "Close" not in frame:
         return None
-    out = frame.rename(columns=_COLUMNS)[[c for c in _COLUMNS.values() if c in frame.rename(columns=_COLUMNS)]]
-    out = out.astype(np.float64)
+    out = frame.rename(columns=_COLUMNS)
+    # Yahoo has no adjusted intraday closes; yfinance repeats the close.
+    names = [c for c in _COLUMNS.values() if c in out and not (c == "adj_close" and is_intraday(interval))]
+    out = out[names].astype(np.float64)
     index = pd.DatetimeIndex(out.index)
-    out.index = index.tz_localize(None).normalize().as_unit("us").rename("date")
+    if is_intraday(interval):
+        if index.tz is None:
+            return None
+        out.index = index.as_unit("us").rename("time")
+    else:
+        out.index = index.tz_localize(None).normalize().as_unit("us").rename("date")
     for name in ("open", "high", "low"):
         out[name] = out[name].mask(out[name] == 0.0)
-    if index.tz is not None and _still_open(index[-1], meta, now):
+    if index.tz is not None and _still_open(index[-1], meta, now, interval):
         out = out.iloc[:-1]
     last = out["close"].last_valid_index()
     if last is None:
@@ -351,21 +412,28 @@ def _as_bars(frame: pd.DataFrame, meta: dict[str, Any], now: datetime) -> Bars |
         tz=meta.get("exchangeTimezoneName"),
         fetched_at=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         note=_NOTE,
+        interval=interval,
     )
 
 
-def _still_open(last: pd.Timestamp, meta: dict[str, Any], now: datetime) -> bool:
-    if last.date() < pd.Timestamp(now).tz_convert(last.tz).date():
+def _still_open(last: pd.Timestamp, meta: dict[str, Any], now: datetime, interval: str) -> bool:
+    """Whether the last bar may still change."""
+    present = pd.Timestamp(now)
+    if last.date() < present.tz_convert(last.tz).date():
+        return False
+    if is_intraday(interval) and present >= last + bar_length(interval):
         return False
     try:
         close = pd.Timestamp(meta["currentTradingPeriod"]["regular"]["end"])
     except (KeyError, TypeError, ValueError):
         return True
-    return close.tzinfo is None or pd.Timestamp(now) < close
+    return close.tzinfo is None or present < close
 
 
 def _adjustment_gap(symbol: str, bars: Bars) -> str:
     """Where our total return and Yahoo's adjusted close differ most, in words; empty if they agree."""
+    if "adj_close" not in bars.frame:
+        return ""
     frame = bars.frame.dropna(subset=["close"])
     ours = total_return(frame["close"], frame["dividends"], symbol).pct_change()
     gap = (ours - frame["adj_close"].pct_change(fill_method=None)).abs()

@@ -7,6 +7,7 @@ from eventstudy.inference.by_date import calendar_portfolio, newey_west_t
 from eventstudy.inference.dependence import EstimationSummary, SharedDates, estimation_summary, shared_dates
 from eventstudy.inference.multiplicity import benjamini_hochberg, holm
 from eventstudy.inference.recommend import Recommendation, recommendation
+from eventstudy.inference.synthetic import conformal_test, synthetic_placebo
 
 __all__ = [
     "TESTS",
@@ -21,6 +22,7 @@ __all__ = [
     "benjamini_hochberg",
     "by_date",
     "calendar_portfolio",
+    "conformal_test",
     "estimation_summary",
     "holm",
     "newey_west_t",
@@ -31,5 +33,6 @@ __all__ = [
     "run_tests",
     "shared_dates",
     "signs",
+    "synthetic_placebo",
     "tests_frame",
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from eventstudy._typing import FloatArray
+from eventstudy._typing import BoolArray, FloatArray
 from eventstudy.inference.base import Outcome, TestSample, register
 
 __all__ = [
@@ -45,21 +45,31 @@ def mean_standard_error(values: FloatArray, weights: FloatArray | None = None) -
     n = len(values)
     if n < 2:
         return float("nan")
-    share = np.full(n, 1.0 / n) if weights is None else weights / weights.sum()
+    if weights is None:
+        deviation = values - values.mean()
+        np.multiply(deviation, deviation, out=deviation)
+        return float(np.sqrt(deviation.sum() / (n - 1) / n))
+    share = weights / weights.sum()
     deviation = values - share @ values
     return float(np.sqrt(n / (n - 1) * np.sum((share * deviation) ** 2)))
 
 
+def _there(values: FloatArray) -> BoolArray | slice:
+    """Where there is a value; all of it as a slice, by which nothing is copied."""
+    there = ~np.isnan(values)
+    return slice(None) if there.all() else there
+
+
 def mean_t(values: FloatArray, weights: FloatArray | None, what: str) -> Outcome:
     """Mean over its cross-sectional standard error, on ``n − 1`` degrees of freedom; NaN values do not count."""
-    there = ~np.isnan(values)
+    there = _there(values)
     x = values[there]
     w = None if weights is None else weights[there]
     n = len(x)
     if n < 2:
         return f"needs two events with a value, has {n}"
     error = mean_standard_error(x, w)
-    if error <= 1e-12 * np.abs(x).max():
+    if error <= 1e-12 * max(x.max(), -x.min()):
         return _NO_SPREAD.format(what=what, n=n)
     return float(np.average(x, weights=w) / error), float(n - 1), n
 
@@ -160,14 +170,16 @@ def patell_z(sample: TestSample) -> Outcome:
     Patell, J. M. (1976). Corporate forecasts of earnings per share and stock price behavior: empirical tests.
     *Journal of Accounting Research* 14.
     """
-    there = ~np.isnan(sample.scar)
-    n = int(there.sum())
+    there = _there(sample.scar)
+    scar, dof = sample.scar[there], sample.dof[there]
+    n = len(scar)
     if n == 0:
         return "no event has a CAR"
-    dof = sample.dof[there]
-    if (dof <= 2).any():
+    if dof.min() <= 2:
         return "an estimation window leaves two degrees of freedom or fewer"
-    return float(sample.scar[there].sum() / np.sqrt((dof / (dof - 2.0)).sum())), float("inf"), n
+    variance = dof - 2.0
+    np.divide(dof, variance, out=variance)
+    return float(scar.sum() / np.sqrt(variance.sum())), float("inf"), n
 
 
 @register(

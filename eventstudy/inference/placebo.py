@@ -1,6 +1,6 @@
-"""Placebo tests: the same statistic on pseudo-dates before the event, all securities moved together.
+"""Placebo tests: the same statistic on pseudo-dates away from the event, all securities moved together.
 
-Every event is moved back by the same number of sessions, over all places that leave its window of ``L`` sessions
+Every event is moved by the same number of sessions, over all places that leave its window of ``L`` sessions
 inside the estimation window. Securities that were hit on one date stay together, so whatever correlates them is in the
 reference distribution as it is in the statistic; nothing is assumed normal, and no correlation is estimated.
 """
@@ -118,6 +118,7 @@ def placebo(
     weights: FloatArray | None = None,
     moves: Moves = "all",
     reference: Placebo | None = None,
+    hole: tuple[int, int] | None = None,
     confidence: float = 0.95,
     progress: bool | None = None,
     engine: Engine = "auto",
@@ -153,6 +154,8 @@ def placebo(
     reference : Placebo, optional
         Outcome for another window of this length, with the same events, weights and moves: its distribution is used
         again, and residuals are not read. Not for ``"mean_car"``, whose distribution is on the scale of the window.
+    hole : tuple of int, optional
+        First and last column between the halves of a two-sided estimation window; no pseudo-window reaches into it.
     confidence : float
         Level of the interval.
     progress : bool, optional
@@ -175,8 +178,8 @@ def placebo(
     uncertain as one of ``n_disjoint`` draws. p cannot be below ``1/(1 + n_placebo)``.
 
     Chernozhukov, Wüthrich and Zhu fit the model on all sessions under the null, for which moving blocks are exact
-    under exchangeable errors; here it is fitted before the event, as an event study does, and the difference in scale
-    is taken out exactly.
+    under exchangeable errors; here it is fitted outside the event window, as an event study does, and the difference
+    in scale is taken out exactly.
 
     The interval holds every effect μ, the same for all events, that the test does not reject when it is subtracted
     from the CARs.
@@ -222,7 +225,8 @@ def placebo(
             )
         first, distribution = reference.first, reference.distribution
     else:
-        cut = pseudo_windows(residuals, scale, there, std_error, dof, length, moves, statistic != "mean_car", engine)
+        studentised = statistic != "mean_car"
+        cut = pseudo_windows(residuals, scale, there, std_error, dof, length, moves, studentised, engine, hole)
         if isinstance(cut, str):
             return none(cut)
         sums = np.zeros((6, len(cut.columns)))
@@ -233,11 +237,20 @@ def placebo(
     if not len(known):
         return none("no pseudo-window has a CAR for half of the events")
     lower, upper, ci_reason = _inverted(car[there], std_error[there], w[there], statistic, known, level)
-    disjoint = (int(first[-1] - first[0]) + length) // length
+    disjoint = _side_by_side(first[~np.isnan(distribution)], length)
     p = resampling_p(at_least(known, observed), len(known))
     return Placebo(
         observed, p, n, length, statistic, first, distribution, len(known), disjoint, lower, upper, ci_reason=ci_reason
     )
+
+
+def _side_by_side(first: IntArray, length: int) -> int:
+    """How many of the windows that start at ``first``, ascending, can be laid without overlap."""
+    count, free = 0, -1
+    for start in first.tolist():
+        if start >= free:
+            count, free = count + 1, start + length
+    return count
 
 
 def _usable(car: FloatArray, std_error: FloatArray) -> IntArray:
@@ -334,6 +347,7 @@ def romano_wolf(
     *,
     scale: Rows | None = None,
     moves: Moves = "all",
+    hole: tuple[int, int] | None = None,
     progress: bool | None = None,
     engine: Engine = "auto",
 ) -> StepDown:
@@ -379,7 +393,7 @@ def romano_wolf(
     there = _usable(car, std_error)
     size = np.abs(car[there] / std_error[there])
     rising = there[np.argsort(size, kind="stable")]
-    cut = pseudo_windows(residuals, scale, rising, std_error, dof, length, moves, True, engine)
+    cut = pseudo_windows(residuals, scale, rising, std_error, dof, length, moves, True, engine, hole)
     if isinstance(cut, str):
         return StepDown(p_value, p_adjusted, n_placebo, cut)
     held = np.zeros(len(cut.columns))

@@ -209,16 +209,23 @@ def pseudo_windows(
     moves: Moves,
     studentised: bool,
     engine: Engine,
+    hole: tuple[int, int] | None = None,
 ) -> PseudoWindows | str:
-    """Pseudo-windows of the events ``there``, or why there are none; see :class:`PseudoWindows`."""
+    """Pseudo-windows of the events ``there``, or why there are none; see :class:`PseudoWindows`.
+
+    None holds a column from ``hole[0]`` to ``hole[1]``: what lies between the halves of a two-sided window.
+    """
     if moves not in get_args(Moves):
         raise InputError(f"moves={moves!r} is not an option.", remedy=f"Use one of {get_args(Moves)}.")
     if not len(there):
         return "no event has a CAR"
     n_sessions = residuals(there[:1]).shape[1]
-    if length > n_sessions:
-        return f"the window of {length} sessions does not fit into the estimation window of {n_sessions}"
-    columns = np.arange(n_sessions - length, -1, -1 if moves == "all" else -length, dtype=np.int64)[::-1]
+    parts = [(0, n_sessions)] if hole is None else [(0, hole[0]), (hole[1] + 1, n_sessions)]
+    step = 1 if moves == "all" else length
+    columns = np.concatenate([np.arange(end - length, start - 1, -step, dtype=np.int64)[::-1] for start, end in parts])
+    if not len(columns):
+        of = " and ".join(str(end - start) for start, end in parts)
+        return f"the window of {length} sessions does not fit into the estimation window of {of}"
     return PseudoWindows(
         residuals,
         scale,

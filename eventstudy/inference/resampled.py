@@ -55,6 +55,7 @@ def _inputs(fit: ModelFit, c: Cumulated) -> dict[str, Any]:
         "dof": c.dof,
         "length": len(c.window),
         "scale": scale,
+        "hole": fit.index.hole_columns,
     }
 
 

@@ -1,14 +1,37 @@
 """Normal-return models."""
 
+from eventstudy.models.arrays import ArrayFit, EventData, event_data
 from eventstudy.models.base import ModelFit, NormalReturnModel
-from eventstudy.models.linear import FactorModel, LinearFit, MarketAdjusted, MarketModel, MeanAdjusted
+from eventstudy.models.factors import FactorModel
+from eventstudy.models.garch import GARCHMarketModel
+from eventstudy.models.latent import LatentFactors
+from eventstudy.models.linear import LinearFit, MarketAdjusted, MarketModel, MeanAdjusted
+from eventstudy.models.peers import PeerPortfolio
+from eventstudy.models.robust import RobustMarketModel
+from eventstudy.models.synthetic_control import SyntheticControl, SyntheticFit, donor_weights
+from eventstudy.models.thin_trading import Dimson, ScholesWilliams
+from eventstudy.models.time_varying import EWMAMarketModel, RollingMarketModel
 
 __all__ = [
+    "ArrayFit",
+    "Dimson",
+    "EWMAMarketModel",
+    "EventData",
     "FactorModel",
+    "GARCHMarketModel",
+    "LatentFactors",
     "LinearFit",
     "MarketAdjusted",
     "MarketModel",
     "MeanAdjusted",
     "ModelFit",
     "NormalReturnModel",
+    "PeerPortfolio",
+    "RobustMarketModel",
+    "RollingMarketModel",
+    "ScholesWilliams",
+    "SyntheticControl",
+    "SyntheticFit",
+    "donor_weights",
+    "event_data",
 ]

@@ -38,8 +38,8 @@ class ModelFit(Protocol):
         ...
 
     @property
-    def n_params(self) -> int:
-        """Parameters fitted, ``K``; ``sigma2`` has ``n_obs − n_params`` degrees of freedom."""
+    def n_params(self) -> int | IntArray:
+        """Parameters fitted, ``K``, one number or shape (n,); ``sigma2`` has ``n_obs − K`` degrees of freedom."""
         ...
 
     @property

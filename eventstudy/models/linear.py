@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +21,7 @@ from eventstudy.kernels import (
 from eventstudy.panel import ReturnPanel
 from eventstudy.windows import EventIndex, Window
 
-__all__ = ["FactorModel", "LinearFit", "LinearModel", "MarketAdjusted", "MarketModel", "MeanAdjusted"]
+__all__ = ["LinearFit", "LinearModel", "MarketAdjusted", "MarketModel", "MeanAdjusted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +95,7 @@ class LinearFit:
             self.index.security[rows],
             self.index.position[rows],
             (est.start, est.end),
+            keep=self.index.take(rows).keep,
         )
 
     def take(self, which: Any) -> LinearFit:
@@ -134,6 +134,7 @@ class LinearModel(ABC):
             (est.start, est.end),
             (event.start, event.end),
             min_obs,
+            keep=index.keep,
         )
 
     def assemble(self, panel: ReturnPanel, index: EventIndex, arrays: LinearArrays) -> LinearFit:
@@ -254,67 +255,6 @@ class MarketModel(LinearModel):
 
     def design(self, panel: ReturnPanel) -> LinearDesign:
         """A constant and the benchmark."""
-        return LinearDesign(panel.take(self.benchmarks), None, True)
-
-
-@dataclass(frozen=True, slots=True)
-class FactorModel(LinearModel):
-    """Linear model on several columns of the panel, with a constant: ``R = α + Σ β_j F_j + e``.
-
-    Use it for a market index beside a sector index, or any factors that the panel holds as securities.
-
-    Parameters
-    ----------
-    factors : sequence of str
-        Securities of the panel, two or more as a rule; one is the market model.
-
-    Raises
-    ------
-    InputError
-        If no factor is named, or one twice.
-
-    References
-    ----------
-    MacKinlay, A. C. (1997). Event studies in economics and finance. *Journal of Economic Literature* 35, section 4.
-
-    Examples
-    --------
-    >>> FactorModel(["SPY", "SMH"]).factors
-    ('SPY', 'SMH')
-    """
-
-    factors: Sequence[str]
-
-    def __post_init__(self) -> None:
-        try:
-            names = (self.factors,) if isinstance(self.factors, str) else tuple(self.factors)
-        except TypeError:
-            names = ()
-        if not names:
-            raise InputError("A factor model needs at least one factor.", remedy='Such as FactorModel(["SPY", "SMH"]).')
-        for name in names:
-            _check_name(name)
-        if len(set(names)) < len(names):
-            raise InputError(f"A factor is named twice in {list(names)}.", remedy="Name each once.")
-        object.__setattr__(self, "factors", names)
-
-    @property
-    def name(self) -> str:
-        """Short name."""
-        return "factors"
-
-    @property
-    def benchmarks(self) -> tuple[str, ...]:
-        """The factors."""
-        return tuple(self.factors)
-
-    @property
-    def coef_names(self) -> tuple[str, ...]:
-        """Names of the fitted parameters."""
-        return ("alpha", *(f"beta_{name}" for name in self.benchmarks))
-
-    def design(self, panel: ReturnPanel) -> LinearDesign:
-        """A constant and the factors."""
         return LinearDesign(panel.take(self.benchmarks), None, True)
 
 

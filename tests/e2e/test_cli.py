@@ -354,7 +354,7 @@ def test_a_directory_that_cannot_be_made(call, tmp_path):
         (["-b", "SPY", "--car", "0:11"], ["--car", "not inside the event window [-10, +10]", "Widen --window"]),
         (["-b", "SPY", "--window", "5:-5"], ["--window", "starts after it ends", "(-5, 5)"]),
         (["-b", "SPY", "--estimation", "-270"], ["--estimation", "'-270' is not a window"]),
-        (["-b", "SPY", "--estimation=-30:-5"], ["--estimation", "must end before", "End it at -11 or earlier"]),
+        (["-b", "SPY", "--estimation=-30:-5"], ["--estimation", "shares sessions with", "end it at -11 or earlier"]),
         (["-b", "SPY", "--min-obs", "400"], ["250 sessions, fewer than --min-obs 400", "Lengthen --estimation"]),
         (["-b", "SPY", "--min-obs", "0"], ["--min-obs"]),
         (["-b", "SPY", "--model", "capm"], ["--model", "capm", "factors"]),
@@ -699,9 +699,9 @@ def test_interruption_at_the_question_exits_130(call, filled, monkeypatch):
         try:
             raise KeyboardInterrupt
         except KeyboardInterrupt:
-            raise cli.typer.Abort from None
+            raise cli.base.typer.Abort from None
 
-    monkeypatch.setattr(cli.typer, "confirm", interrupted)
+    monkeypatch.setattr(cli.base.typer, "confirm", interrupted)
     assert call("cache", "clear", "--cache", filled.directory).exit_code == 130
     assert len(filled.list()) == 2
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -54,3 +55,23 @@ def test_commands_of_the_readme_run(tmp_path: Path) -> None:
 def test_links_lead_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", path.read_text(encoding="utf-8")):
         assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_notebooks_run_and_hold_no_trace_of_a_machine(path: Path, tmp_path: Path) -> None:
+    copy = tmp_path / path.name
+    copy.write_bytes(path.read_bytes())
+    command = [sys.executable, str(ROOT / "scripts" / "run_notebooks.py"), str(copy)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-3000:]
+    cells = [cell for cell in json.loads(copy.read_text())["cells"] if cell["cell_type"] == "code"]
+    assert cells
+    assert all(cell["execution_count"] for cell in cells)
+    for text in (path.read_text(), copy.read_text()):
+        assert str(tmp_path) not in text
+        assert "ipykernel_" not in text
+    stored = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+    assert sum("image/png" in output.get("data", {}) for cell in stored for output in cell["outputs"]) >= 1

@@ -212,3 +212,58 @@ def test_sessions_outside_the_windows_are_irrelevant(case, model, cut):
     one, two = ask(frame, pairs, model), ask(part, [(t, p - shift) for t, p in pairs], model)
     np.testing.assert_array_equal(one.car(-2, 2)["t"], two.car(-2, 2)["t"])
     np.testing.assert_allclose(statistics(one), statistics(two), rtol=1e-12)
+
+
+@st.composite
+def hygiene(draw):
+    """Options that keep sessions out of estimation windows, on the panels of :func:`cases`."""
+    days = pd.bdate_range("2020", periods=130)
+    options = {"estimation_window": draw(st.sampled_from([(-65, -6), [(-65, -40), (-30, -6)], [(-50, -6), (6, 25)]]))}
+    if draw(st.booleans()):
+        options["exclude"] = [days[row] for row in draw(st.lists(st.integers(0, 129), min_size=1, max_size=6))]
+    options["exclude_events"] = draw(st.sampled_from([False, True, (-1, 3)]))
+    options["outliers"] = draw(st.sampled_from([None, 2.5, 6]))
+    return options | {"min_obs": 10}
+
+
+@EXAMPLES
+@given(cases(), models, hygiene(), st.randoms(use_true_random=False))
+def test_order_is_irrelevant_to_what_is_kept_out(case, model, options, random):
+    frame, pairs = case
+    ids = list(range(1, len(pairs) + 1))
+    order = ids.copy()
+    random.shuffle(order)
+    one = ask(frame, pairs, model, ids=ids, **options)
+    two = ask(frame, [pairs[i - 1] for i in order], model, ids=order, **options)
+    for name in ("parameters", "abnormal_returns"):
+        first, second = (getattr(res, name).reset_index().set_index("event_id") for res in (one, two))
+        columns = [column for column in first if column not in ("index", "estimation_start", "estimation_end")]
+        pd.testing.assert_frame_equal(first[columns], second.loc[first.index, columns], check_exact=True)
+    np.testing.assert_allclose(statistics(one), statistics(two), rtol=1e-12)
+
+
+@EXAMPLES
+@given(cases(), hygiene(), st.integers(1, 5))
+def test_chunks_are_irrelevant_to_what_is_kept_out(case, options, size):
+    frame, pairs = case
+    one = ask(frame, pairs, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", es.EventStudyWarning)
+        two = one.study.fit(chunk_size=size)
+    pd.testing.assert_frame_equal(one.parameters, two.parameters, check_exact=True)
+    pd.testing.assert_frame_equal(one.tests(-1, 2), two.tests(-1, 2), check_exact=True)
+
+
+@EXAMPLES
+@given(cases(), models, hygiene(), st.floats(-0.5, 0.5))
+def test_what_is_kept_out_does_not_matter(case, model, options, shock):
+    """Returns on excluded dates may be anything: no number that does not show them changes."""
+    frame, pairs = case
+    used = {position + tau for _, position in pairs for tau in range(-4, 5)}
+    out = [row for row in range(30, 130, 7) if row not in used]
+    other = frame.copy()
+    other.iloc[out] += shock
+    options = options | {"exclude": [frame.index[row] for row in out], "outliers": None}
+    one, two = ask(frame, pairs, model, kind="log", **options), ask(other, pairs, model, kind="log", **options)
+    pd.testing.assert_frame_equal(one.parameters, two.parameters, check_exact=True)
+    pd.testing.assert_frame_equal(one.tests(-1, 2), two.tests(-1, 2), rtol=1e-12)

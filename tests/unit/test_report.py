@@ -49,7 +49,8 @@ def res(sample_panel, quiet) -> es.EventStudyResults:
 
 @pytest.fixture(scope="module")
 def text(res, tmp_path_factory) -> str:
-    path = res.report(tmp_path_factory.mktemp("report") / "new" / "report.html", title="A & B", windows=[(0, 1)])
+    path = tmp_path_factory.mktemp("report") / "new" / "report.html"
+    res.report(path, title="A & B", windows=[(0, 1)], interactive=False)
     return path.read_text(encoding="utf-8")
 
 
@@ -64,7 +65,7 @@ def test_numbers_of_the_frames_stand_in_the_page(res, text) -> None:
 
 def test_every_text_is_escaped(text) -> None:
     page = Page(text)
-    assert "script" not in page.tags
+    assert page.tags.count("script") == 1  # the page's own, which sorts
     assert "b" not in page.tags
     assert "<script>alert(1)</script>" in "".join(page.words)
     assert "soft & <b>ware</b>" in "".join(page.words)
@@ -73,8 +74,8 @@ def test_every_text_is_escaped(text) -> None:
 
 def test_nothing_is_fetched_and_pictures_have_words(text) -> None:
     page = Page(text)
-    assert page.links
-    assert all(link.startswith("data:image/svg+xml;base64,") for link in page.links)
+    outside = [link for link in page.links if not link.startswith(("data:image/svg+xml;base64,", "#"))]
+    assert outside == ["data:,"]  # no icon
     assert not re.search(r"@import|url\(", text)
     assert len(page.alts) == 3
     assert all(alt and len(alt) > 40 for alt in page.alts)
@@ -87,7 +88,7 @@ def test_many_events_are_cut_and_said_to_be(synthetic, study_of, events_at, tmp_
     events = es.Events.from_frame(
         pd.DataFrame({"ticker": [name for name, _ in rows], "date": [frame.index[at] for _, at in rows]})
     )
-    text = study_of(frame, events).report(tmp_path / "r.html").read_text(encoding="utf-8")
+    text = study_of(frame, events).report(tmp_path / "r.html", interactive=False).read_text(encoding="utf-8")
     assert "The first 500 of 760 rows" in text
     assert len(Page(text).alts) == 1
 
@@ -96,3 +97,47 @@ def test_a_file_that_cannot_be_written(res, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(es.DataSourceError, match="Cannot write the report"):
         res.report(tmp_path / "file" / "report.html")
+
+
+def test_a_failed_report_leaves_the_one_before(res, tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / "r.html"
+    path.write_text("before")
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("no room")))
+    with pytest.raises(es.DataSourceError, match="no room"):
+        res.report(path, interactive=False)
+    assert path.read_text() == "before"
+    assert [file.name for file in tmp_path.iterdir()] == ["r.html"]
+
+
+def test_question_methods_and_papers_stand_in_the_page(res, tmp_path: Path) -> None:
+    path = res.report(tmp_path / "r.html", question="First?\n\nSecond?", interactive=False, windows=[(0, 0)])
+    page = path.read_text(encoding="utf-8")
+    assert "<p>First?</p>" in page
+    assert "<p>Second?</p>" in page
+    words = " ".join(Page(page).words)
+    assert "MacKinlay, A. C. (1997)" in words
+    assert "Kolari" in words
+    assert "Data behind each security-event" in words
+
+
+def test_the_data_table_counts_gaps_stale_returns_and_the_largest_move(
+    synthetic, study_of, events_at, tmp_path
+) -> None:
+    from eventstudy.report import _quality
+
+    frame = synthetic(1, 400, seed=5)
+    at = 330
+    for row, value in (
+        (at - 100, 0.5),
+        (at - 50, 0.0),
+        (at - 49, 0.0),
+        (at - 40, float("nan")),
+        (at + 2, float("nan")),
+    ):
+        frame.loc[frame.index[row], "S00"] = value
+    found = _quality(study_of(frame, events_at(frame, {"S00": at}))).iloc[0]
+    assert found["largest move"] == 0.5
+    assert found["on"] == frame.index[at - 100]
+    assert found["zero returns"] == 2
+    assert found["of"] - found["usable"] == 1
+    assert found["missing in event window"] == 1

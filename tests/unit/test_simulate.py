@@ -358,7 +358,7 @@ def test_figures_of_what_is_not_there(panel):
         ({"variance": 0.0}, "variance=0 is not positive"),
         ({"variance": [1.0, -1.0]}, "variance=-1"),
         ({"window": (0, 9)}, "not inside the event window"),
-        ({"estimation_window": (-70, 0)}, "must end before"),
+        ({"estimation_window": (-70, 0)}, "shares sessions with"),
         ({"min_obs": 90}, "fewer than min_obs"),
         ({"tests": ["bpm_t"]}, "no test 'bpm_t'. Did you mean bmp_t"),
         ({"tests": []}, "tests= is empty"),

@@ -230,7 +230,7 @@ def ask(panel, **changes):
         ({"missing": "fill"}, es.InputError, "missing='fill' is not an option.*propagate.*skip"),
         ({"on_error": "ignore"}, es.InputError, "on_error='ignore'.*drop.*raise"),
         ({"missing": None}, es.InputError, "missing=None"),
-        ({"event_window": (-30, 10)}, es.WindowError, r"must end before the event window \[-30, \+10\]"),
+        ({"event_window": (-30, 10)}, es.WindowError, r"shares sessions with the event window \[-30, \+10\]"),
         ({"event_window": (10, -10)}, es.WindowError, r"Did you mean \(-10, 10\)"),
         ({"event_window": (-1.5, 2)}, es.WindowError, "whole number"),
         ({"estimation_window": (-21, -250)}, es.WindowError, r"Did you mean \(-250, -21\)"),

@@ -80,10 +80,10 @@ def test_refused(given, says):
             (-100, -10),
             (-10, 10),
             50,
-            r"must end before the event window \[-10, \+10\] starts.*End it at -11 or earlier",
+            r"shares sessions with the event window \[-10, \+10\].*end it at -11 or earlier; after it, start it at 11",
         ),
-        ((-100, 5), (0, 1), 50, "End it at -1 or earlier"),
-        ((5, 100), (-10, 4), 50, "must end before"),
+        ((-100, 5), (0, 1), 50, "end it at -1 or earlier"),
+        ((4, 100), (-10, 4), 50, r"\[\+4, \+100\] shares sessions"),
         ((-60, -11), (-10, 10), 51, r"has 50 sessions, fewer than min_obs=51.*lower min_obs="),
     ],
 )

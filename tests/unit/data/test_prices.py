@@ -21,7 +21,7 @@ LONG = pd.DataFrame(
         "date": pd.to_datetime(["2025-01-06", "2025-01-07", "2025-01-08"] * 2),
         "ticker": ["A"] * 3 + ["B"] * 3,
         "adj_close": [10.0, 11.0, 12.0, 20.0, np.nan, 22.0],
-        "volume": [5.0, 6.0, 7.0, 8.0, 9.0, 0.0],
+        "volume": [5.0, 6.0, 7.0, 8.0, 9.0, 4.0],
     }
 )
 
@@ -126,9 +126,9 @@ def test_unknown_sources_are_refused(source) -> None:
 
 
 def test_a_range_without_prices_names_ticker_and_what_there_is() -> None:
-    with pytest.raises(DataSourceError, match=r"no price from 2026-01-01 to … for A \(the source has 2025-01-06 to"):
+    with pytest.raises(DataSourceError, match=r"A: no price from 2026-01-01 to … \(the source has 2025-01-06 to"):
         load_prices("A", "2026-01-01", source=LONG)
-    with pytest.raises(DataSourceError, match=r"for B \(the source has"):
+    with pytest.raises(DataSourceError, match=r"1 of 2 tickers: B: no price from 2025-01-07 to 2025-01-07"):
         load_prices(["A", "B"], "2025-01-07", "2025-01-07", source=LONG)
 
 

@@ -132,7 +132,7 @@ REFUSED = {
     "date": ("date,AAA\n2025-01-06,1\n31/01/2025,2\n", "'31/01/2025' in data row 2 is not a date.*YYYY-MM-DD"),
     "no dates": ("AAA,BBB\n1,2\n3,4\n", "'1' in data row 1 is not a date"),
     "all missing": ("date,AAA\n2025-01-06,\n2025-01-07,NA\n", "AAA: adj_close has no value on any of 2 dates"),
-    "no ticker": ("date,open,close\n2025-01-06,1,2\n", "missing column ticker; it has date, open, close"),
+    "no ticker": ("date,open,close\n2025-01-06,1,2\n", "holds one security and no tickers, by its name PRICES; AAA was asked for"),
     "no price": ("date,ticker,volume\n2025-01-06,AAA,2\n", "without prices; it has the columns date, ticker, volume"),
     "dates only": ("date\n2025-01-06\n", "dates only; it has the column date"),
     "twice": ("date,AAA,AAA\n2025-01-06,1,2\n", "column 'AAA' occurs more than once"),
@@ -166,7 +166,7 @@ def test_missing_files_directories_and_broken_ones(tmp_path, csv) -> None:
     with pytest.raises(DataSourceError, match=r"no such file.*prices_2025\.csv"):
         load_prices("AAA", source=tmp_path / "price_2025.csv")
     with pytest.raises(DataSourceError, match="a directory, not a file"):
-        load_prices("AAA", source=tmp_path)
+        FileProvider(tmp_path).fetch(["AAA"], None, None)
     with pytest.raises(DataSourceError, match=r"unknown kind of file.*\.csv"):
         load_prices("AAA", source=csv(WIDE, "prices.xlsx"))
     broken = tmp_path / "broken.parquet"
@@ -175,7 +175,7 @@ def test_missing_files_directories_and_broken_ones(tmp_path, csv) -> None:
         load_prices("AAA", source=broken)
     cut = tmp_path / "cut.csv.gz"
     cut.write_bytes(gzip.compress(WIDE.encode())[:-12])
-    with pytest.raises(DataSourceError, match="not a readable CSV file"):
+    with pytest.raises(DataSourceError, match="the archive is damaged"):
         load_prices("AAA", source=cut)
 
 

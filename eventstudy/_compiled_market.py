@@ -1,0 +1,357 @@
+"""Compiled market model: one regressor and a constant, worked through security by security.
+
+Imported on first use, like :mod:`eventstudy._compiled`; the numpy twin is that of all linear models. Events come in
+any order, so their windows lie anywhere in the panel, and fetching them takes longer than summing them. The events are
+therefore dealt out by security first: one row of the panel stays in the cache while all its events are fitted. Each
+leaves one cache line of numbers, which a second pass over the events in their own order spreads to where they belong.
+What is summed, and in which order, depends on the event's own window and on nothing else.
+"""
+
+# mypy: allow-untyped-decorators, disable-error-code="call-arg,no-untyped-call"
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from eventstudy._compiled import _LINE, _fail, _jit, _negligible, _prefetch, prefetch_part
+from eventstudy._typing import FloatArray, IntArray
+from eventstudy.kernels import OK, SINGULAR, TOO_FEW, ZERO_VARIANCE, LinearArrays, WindowSums, share
+
+_AHEAD = 2  # events between asking for returns and summing them
+_AHEAD_AR = 8
+_AHEAD_SUM = 32
+_EVENT = 0xFFFFFFFF
+# columns of the line an event leaves
+_ALPHA, _BETA, _SIGMA2, _R2, _CENTER, _INVERSE, _N_OBS, _STATUS = range(8)
+
+
+def fit_market(
+    values: FloatArray,
+    factor: FloatArray,
+    security: IntArray,
+    position: IntArray,
+    est: IntArray,
+    event: IntArray,
+    min_obs: int,
+    out: LinearArrays,
+) -> None:
+    """Fill ``out``; parameters as for :func:`eventstudy.kernels.fit_linear`."""
+    n = len(security)
+    start, packed = np.empty(len(values) + 2, np.int64), np.empty(n, np.int64)
+    by_security(security, position, start, packed)
+    moments = np.empty((len(factor), 2))
+    regressor_moments(factor, position, est, moments)
+    line = _aligned(n, _LINE)
+
+    def fit(part: slice) -> None:
+        fit_sorted(values, factor, moments, start, packed, part.start, part.stop, est, min_obs, line)
+
+    def write(part: slice) -> None:
+        arrays = out.take(part)
+        into = [getattr(arrays, name) for name in LinearArrays.__slots__]
+        spread(values, factor, line[part], security[part], position[part], event, *into)
+
+    share(fit, n)
+    share(write, n)
+
+
+def sum_windows(
+    fit: LinearArrays,
+    factor: FloatArray,
+    position: IntArray,
+    first: int,
+    window: tuple[int, int],
+    skip_missing: bool,
+    out: WindowSums,
+) -> None:
+    """Fill ``out``; parameters as for :func:`eventstudy.kernels.window_sums`."""
+
+    def work(part: slice) -> None:
+        sums = [getattr(out, name)[part] for name in WindowSums.__slots__]
+        of_fit = [getattr(fit, name)[part] for name in ("n_obs", "center", "inverse")]
+        window_sums(fit.ar[part], factor, position[part], *of_fit, first, *window, skip_missing, *sums)
+
+    share(work, len(position))
+
+
+def _aligned(n: int, width: int) -> FloatArray:
+    """Matrix whose rows are cache lines, not yet written."""
+    room = np.empty((n + 1) * width)
+    skip = -room.ctypes.data % (8 * width) // 8
+    return room[skip : skip + n * width].reshape(n, width)
+
+
+@_jit
+def by_security(security: Any, position: Any, start: Any, packed: Any) -> None:
+    """Counting sort: events of security ``r`` fill ``packed[start[r] : start[r + 1]]``, column and number in one."""
+    start[:] = 0
+    for i in range(security.shape[0]):
+        start[security[i] + 2] += 1
+    for r in range(2, start.shape[0]):
+        start[r] += start[r - 1]
+    for i in range(security.shape[0]):
+        at = start[security[i] + 1]
+        packed[at] = (position[i] << 32) | i
+        start[security[i] + 1] = at + 1
+
+
+@_jit
+def _bounds(at: int, est: Any, n_sessions: int) -> tuple[int, int]:
+    low = min(max(0, at + est[0]), n_sessions)
+    return low, max(low, min(n_sessions, at + est[1] + 1))
+
+
+@_jit
+def regressor_moments(factor: Any, position: Any, est: Any, moments: Any) -> None:
+    """Mean and centred sum of squares of the regressor before each event column; NaN where it is not complete.
+
+    Also NaN where the mean is so large beside the spread that sums about zero would lose digits.
+    """
+    done = np.zeros(factor.shape[0], np.bool_)
+    for i in range(position.shape[0]):
+        at = position[i]
+        if done[at]:
+            continue
+        done[at] = True
+        low, high = _bounds(at, est, factor.shape[0])
+        x = factor[low:high]
+        total = 0.0
+        for t in range(x.shape[0]):
+            total += x[t]
+        mean = total / x.shape[0]
+        sxx = 0.0
+        rest = 0.0
+        for t in range(x.shape[0]):
+            dx = x[t] - mean
+            rest += dx
+            sxx += dx * dx
+        sxx -= rest * rest / x.shape[0]
+        plain = x.shape[0] * mean * mean <= 16.0 * sxx
+        moments[at, 0] = mean if plain else np.nan
+        moments[at, 1] = sxx
+
+
+@_jit
+def fit_sorted(
+    values: Any,
+    factor: Any,
+    moments: Any,
+    start: Any,
+    packed: Any,
+    first: int,
+    last: int,
+    est: Any,
+    min_obs: int,
+    line: Any,
+) -> None:
+    """Fit events ``first..last`` of the sorted ones; row ``i`` of ``line`` takes the numbers of event ``i``."""
+    n_sessions = values.shape[1]
+    flat = line.reshape(-1)
+    security = np.searchsorted(start, first, side="right") - 1
+    ahead = security
+    for q in range(first, last):
+        if q + _AHEAD < last:
+            while q + _AHEAD >= start[ahead + 1]:
+                ahead += 1
+            low, high = _bounds(packed[q + _AHEAD] >> 32, est, n_sessions)
+            row = values[ahead]
+            for t in range(low, high, _LINE):
+                _prefetch(row, t)
+            _prefetch(flat, (packed[q + _AHEAD] & _EVENT) * 8)
+        while q >= start[security + 1]:
+            security += 1
+        at = packed[q] >> 32
+        out = line[packed[q] & _EVENT]
+        low, high = _bounds(at, est, n_sessions)
+        y = values[security, low:high]
+        x = factor[low:high]
+        n = y.shape[0]
+        mean_x = moments[at, 0]
+        sxx = moments[at, 1]
+        sum_y = 0.0
+        sxy = 0.0
+        syy = 0.0
+        if mean_x == mean_x:
+            for t in range(y.shape[0]):
+                sum_y += y[t]
+                sxy += x[t] * y[t]
+                syy += y[t] * y[t]
+        mean_y = sum_y / n
+        sxy -= mean_x * sum_y
+        syy -= mean_y * sum_y
+        if not (n * mean_y * mean_y <= 16.0 * syy) or mean_x != mean_x:
+            # a return is missing, or sums about zero lose digits: sum what is there about a pilot
+            pilot_y = 0.0
+            pilot_x = 0.0
+            for t in range(y.shape[0]):
+                if (y[t] == y[t]) & (x[t] == x[t]):
+                    pilot_y = y[t]
+                    pilot_x = x[t]
+                    break
+            count = 0.0
+            sum_y = 0.0
+            sum_x = 0.0
+            sxx = 0.0
+            sxy = 0.0
+            syy = 0.0
+            for t in range(y.shape[0]):
+                ok = (y[t] == y[t]) & (x[t] == x[t])
+                dy = y[t] - pilot_y if ok else 0.0
+                dx = x[t] - pilot_x if ok else 0.0
+                count += 1.0 if ok else 0.0
+                sum_y += dy
+                sum_x += dx
+                sxx += dx * dx
+                sxy += dx * dy
+                syy += dy * dy
+            n = int(count)
+            mean_y = pilot_y + sum_y / n
+            mean_x = pilot_x + sum_x / n
+            sxx -= sum_x * sum_x / n
+            sxy -= sum_x * sum_y / n
+            syy -= sum_y * sum_y / n
+        out[_N_OBS] = n
+        if n < min_obs:
+            out[_STATUS] = TOO_FEW
+            continue
+        if _negligible(sxx, sxx + n * mean_x * mean_x):
+            out[_STATUS] = SINGULAR
+            continue
+        inverse = 1.0 / sxx
+        beta = sxy * inverse
+        ssr = syy - beta * sxy
+        if ssr < 1e-4 * syy:  # cancellation: correct beta from the residuals and sum their squares
+            right = 0.0
+            for t in range(y.shape[0]):
+                ok = (y[t] == y[t]) & (x[t] == x[t])
+                right += (x[t] - mean_x) * ((y[t] - mean_y) - beta * (x[t] - mean_x)) if ok else 0.0
+            beta += right * inverse
+            ssr = 0.0
+            for t in range(y.shape[0]):
+                ok = (y[t] == y[t]) & (x[t] == x[t])
+                e = (y[t] - mean_y) - beta * (x[t] - mean_x) if ok else 0.0
+                ssr += e * e
+        if _negligible(ssr, syy + n * mean_y * mean_y):
+            out[_STATUS] = ZERO_VARIANCE
+            continue
+        out[_ALPHA] = mean_y - beta * mean_x
+        out[_BETA] = beta
+        out[_SIGMA2] = ssr / (n - 2)
+        out[_R2] = 1.0 - ssr / syy
+        out[_CENTER] = mean_x
+        out[_INVERSE] = inverse
+        out[_STATUS] = OK
+
+
+@_jit
+def spread(
+    values: Any,
+    factor: Any,
+    line: Any,
+    security: Any,
+    position: Any,
+    event: Any,
+    ar: Any,
+    coef: Any,
+    sigma2: Any,
+    n_obs: Any,
+    r2: Any,
+    center: Any,
+    inverse: Any,
+    status: Any,
+    n_ar: Any,
+) -> None:
+    """Numbers of each event from its line to where they belong, and its abnormal returns."""
+    n_sessions = values.shape[1]
+    length = event[1] - event[0] + 1
+    for i in range(security.shape[0]):
+        if i + _AHEAD_AR < security.shape[0]:
+            row = values[security[i + _AHEAD_AR]]
+            low = min(max(0, position[i + _AHEAD_AR] + event[0]), n_sessions)
+            high = min(n_sessions, position[i + _AHEAD_AR] + event[1] + 1)
+            for t in range(low, high, _LINE):
+                _prefetch(row, t)
+            if low < high:
+                _prefetch(row, high - 1)
+        mine = line[i]
+        n_obs[i] = int(mine[_N_OBS])
+        state = int(mine[_STATUS])
+        if state != OK:
+            _fail(i, state, ar, coef, sigma2, r2, center, inverse, status, n_ar)
+            continue
+        alpha = mine[_ALPHA]
+        beta = mine[_BETA]
+        status[i] = OK
+        coef[i, 0] = alpha
+        coef[i, 1] = beta
+        sigma2[i] = mine[_SIGMA2]
+        r2[i] = mine[_R2]
+        center[i, 0] = mine[_CENTER]
+        inverse[i, 0] = mine[_INVERSE]
+        first = position[i] + event[0]
+        if first >= 0 and first + length <= n_sessions:
+            y = values[security[i], first : first + length]
+            x = factor[first : first + length]
+            there = 0.0
+            for j in range(length):
+                left = y[j] - alpha - beta * x[j]
+                there += 1.0 if left == left else 0.0
+                ar[i, j] = left
+            n_ar[i] = int(there)
+        else:
+            n_ar[i] = 0
+            for j in range(length):
+                t = first + j
+                inside = 0 <= t < n_sessions
+                ar[i, j] = values[security[i], t] - alpha - beta * factor[t] if inside else np.nan
+                n_ar[i] += 1 if ar[i, j] == ar[i, j] else 0
+
+
+@_jit
+def window_sums(
+    ar: Any,
+    factor: Any,
+    position: Any,
+    n_obs: Any,
+    center: Any,
+    inverse: Any,
+    first: int,
+    start: int,
+    end: int,
+    skip_missing: bool,
+    car: Any,
+    scale: Any,
+    n_used: Any,
+) -> None:
+    """As :func:`eventstudy._compiled.window_sums`, for one regressor and a constant."""
+    length = end - start + 1
+    for i in range(ar.shape[0]):
+        prefetch_part(ar, i + _AHEAD_SUM, start - first, end - first)
+        row = ar[i, start - first : end - first + 1]
+        mean = center[i, 0]
+        total = 0.0
+        for j in range(length):
+            total += row[j]
+        dx = 0.0
+        used = length
+        if total == total:
+            x = factor[position[i] + start : position[i] + end + 1]
+            for j in range(length):
+                dx += x[j] - mean
+        else:
+            used = 0
+            total = 0.0
+            for j in range(length):
+                if row[j] == row[j]:
+                    used += 1
+                    total += row[j]
+                    dx += factor[position[i] + start + j] - mean
+        n_used[i] = used
+        if used == 0 or (used < length and not skip_missing):
+            car[i] = np.nan
+            scale[i] = np.nan
+        else:
+            car[i] = total
+            scale[i] = used + used * used / n_obs[i] + inverse[i, 0] * dx * dx

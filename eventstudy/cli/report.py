@@ -1,0 +1,93 @@
+"""``eventstudy report``: a study as one HTML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eventstudy.cli.base import Cache, Debug, End, Offline, Start, app, tell
+from eventstudy.cli.inputs import Model
+from eventstudy.cli.options import (
+    Benchmark,
+    Calendar,
+    Car,
+    Confidence,
+    Config,
+    Estimation,
+    EventFile,
+    EventWindow,
+    LogReturns,
+    MinObs,
+    Missing,
+    MissingRule,
+    ModelName,
+    Source,
+    Strict,
+    Zone,
+)
+from eventstudy.cli.request import Request
+
+__all__ = ["report"]
+
+_EXAMPLES = """Examples:
+
+[bold]eventstudy report events.csv --benchmark SPY --to study.html[/bold]
+
+[bold]eventstudy report --config study.toml --title "The January 2025 news"[/bold]"""
+
+
+@app.command(epilog=_EXAMPLES)
+def report(
+    events: EventFile,
+    config: Config = None,
+    to: Annotated[Path, typer.Option("--to", metavar="FILE", dir_okay=False, help="The HTML file to write.")] = Path(
+        "report.html"
+    ),
+    title: Annotated[str, typer.Option(help="Heading.")] = "Event study",
+    source: Source = "sample",
+    benchmark: Benchmark = None,
+    model: ModelName = Model.market,
+    estimation: Estimation = "-270:-21",
+    window: EventWindow = "-10:10",
+    car: Car = None,
+    min_obs: MinObs = None,
+    calendar: Calendar = "NYSE",
+    tz: Zone = None,
+    missing: MissingRule = Missing.propagate,
+    confidence: Confidence = 0.95,
+    log_returns: LogReturns = False,
+    start: Start = None,
+    end: End = None,
+    offline: Offline = False,
+    cache: Cache = None,
+    strict: Strict = False,
+    debug: Debug = False,
+) -> None:
+    """Study a table of events and write one self-contained HTML report.
+
+    It opens in any browser without a network, and prints.
+    """
+    request = Request(
+        events,
+        source,
+        benchmark,
+        model,
+        estimation,
+        window,
+        car,
+        min_obs,
+        calendar,
+        tz,
+        missing,
+        confidence,
+        log_returns,
+        start,
+        end,
+        offline,
+        cache,
+        strict,
+    )
+    res, windows = request.fit()
+    tell(f"report written to {res.report(to, windows=windows.car, title=title)}")

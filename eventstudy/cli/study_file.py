@@ -1,0 +1,195 @@
+"""Study files: the options of ``eventstudy run``, and the events, as TOML."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import typer
+
+from eventstudy.errors import InputError
+
+__all__ = ["INLINE", "TEMPLATE", "inline_events", "remember_study_file"]
+
+INLINE: Final = "@"
+"""Before the path of a study file that holds its events itself."""
+
+_MAX_BYTES: Final = 1 << 20  # a study file is a page of text
+
+TEMPLATE: Final = """\
+# A study for `eventstudy run --config {name}`. Every line that begins with # is a comment.
+# Options on the command line go before what is written here.
+
+[events]
+# A CSV or Parquet file with the columns ticker and timestamp, and if you like label, group, weight, tz.
+# Paths are relative to this file. Or leave `file` out and list the events below as [[event]].
+# file = "events.csv"
+tz = "America/New_York"        # zone of times of day without an offset
+
+[[event]]
+timestamp = "2025-01-29 04:46" # a date alone names a session; a time of day is placed by the exchange's hours
+tickers = ["MSFT", "NVDA", "GOOGL", "META", "AMZN", "AMD", "AVGO"]
+label = "OpenAI and DeepSeek"
+# group = "Named by the news"
+
+[prices]
+source = "sample"              # the bundled sample, "yahoo", or the path of a CSV or Parquet file
+# start = 2023-12-01           # dates are found from the events unless given
+# end = 2025-02-28
+# offline = true               # never touch the network
+# log_returns = true
+
+[model]
+name = "market"                # `eventstudy run --help` lists the models
+benchmark = "SPY"              # or several: ["SPY", "SMH"] with name = "factors"
+
+[windows]                      # sessions relative to the event, both ends included
+estimation = [-250, -11]
+event = [-5, 5]
+car = [[0, 0], [0, 1], [-1, 1]]
+# min_obs = 120                # fewest returns in the estimation window
+
+[study]
+calendar = "NYSE"              # exchange whose hours place news with a time of day
+missing = "propagate"          # a CAR over a missing session: "propagate" (missing) or "skip" (sum the others)
+confidence = 0.95
+strict = false                 # true: stop at the first event that cannot be used
+
+[output]
+out = "results"                # every table, the figures
+format = "csv"                 # or "parquet"
+plots = true
+report = true                  # report.html beside the tables
+excel = false                  # tables.xlsx beside the tables
+"""
+
+_KEYS: Final[Mapping[str, Mapping[str, str]]] = {
+    "events": {"file": "events", "tz": "tz"},
+    "prices": {name: name for name in ("source", "start", "end", "offline", "cache", "log_returns")},
+    "model": {"name": "model", "benchmark": "benchmark", "factors": "factors"},
+    "windows": {"estimation": "estimation", "event": "window", "car": "car", "min_obs": "min_obs"},
+    "study": {name: name for name in ("calendar", "missing", "confidence", "strict", "dask")},
+    "output": {name: name for name in ("out", "format", "plots", "report", "excel")} | {"json": "as_json"},
+}
+_EVENT_KEYS: Final = ("timestamp", "ticker", "tickers", "label", "group", "weight", "tz")
+
+
+def _window(value: Any) -> str:
+    if isinstance(value, list) and len(value) == 2:
+        return ":".join(str(end) for end in value)
+    return str(value)
+
+
+def _windows(value: Any) -> list[str]:
+    if not isinstance(value, list):
+        return [str(value)]
+    one = len(value) == 2 and all(isinstance(end, int) for end in value)
+    return [_window(value)] if one else [_window(item) for item in value]
+
+
+def _list(value: Any) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list) else [str(value)]
+
+
+_CONVERT: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "estimation": _window,
+    "window": _window,
+    "car": _windows,
+    "benchmark": _list,
+    "start": str,
+    "end": str,
+}
+_PATHS: Final = ("events", "out", "cache")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise InputError(
+                f"The study file {path} is larger than {_MAX_BYTES >> 20} MB.", remedy="Put the events into a CSV."
+            )
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise InputError(
+            f"Cannot read the study file {path}: {error.strerror}.", remedy="`eventstudy init` writes one."
+        ) from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"The study file {path} is not UTF-8 text: {error}.", remedy="Save it as UTF-8.") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError(
+            f"The study file {path} is not TOML: {error}.", remedy="`eventstudy init` writes one to start from."
+        ) from None
+
+
+def _known(name: str, known: Mapping[str, Any] | tuple[str, ...], where: str) -> None:
+    if name not in known:
+        near = difflib.get_close_matches(name, list(known), n=1)
+        raise InputError(
+            f"{where} has no {name!r}.", remedy=f"Did you mean {near[0]!r}?" if near else f"Use some of {list(known)}."
+        )
+
+
+def _options(path: Path) -> dict[str, Any]:
+    """Options of ``run`` by the names of its parameters."""
+    content = _read(path)
+    found: dict[str, Any] = {}
+    for section, table in content.items():
+        if section == "event":
+            continue
+        _known(section, {**_KEYS, "event": None}, f"The study file {path}")
+        if not isinstance(table, dict):
+            raise InputError(f"{section!r} in {path} is no section.", remedy=f"Write it as [{section}].")
+        for key, value in table.items():
+            _known(key, _KEYS[section], f"[{section}] of {path}")
+            name = _KEYS[section][key]
+            found[name] = _CONVERT.get(name, lambda given: given)(value)
+    for name in _PATHS:
+        if name in found:
+            found[name] = str(path.parent / str(found[name]))
+    source = found.get("source")
+    if source is not None and source not in ("sample", "yahoo") and "://" not in source:
+        found["source"] = str(path.parent / source)
+    if "event" in content:
+        if "events" in found:
+            raise InputError(
+                f"{path} names a file of events and lists events too.", remedy="Keep [events] file or [[event]]."
+            )
+        found["events"] = f"{INLINE}{path}"
+    return found
+
+
+def remember_study_file(ctx: typer.Context, value: Path | None) -> Path | None:
+    """Make what a study file says the defaults of a command."""
+    if value is not None:
+        ctx.default_map = _options(value)
+    return value
+
+
+def inline_events(path: Path) -> list[dict[str, Any]]:
+    """Events listed in a study file, one row for each security.
+
+    Raises
+    ------
+    InputError
+        If an event has an unknown key, or lacks a time or a ticker.
+    """
+    rows: list[dict[str, Any]] = []
+    entries = _read(path)["event"]
+    for number, entry in enumerate(entries if isinstance(entries, list) else [entries], start=1):
+        where = f"[[event]] {number} of {path}"
+        if not isinstance(entry, dict):
+            raise InputError(f"{where} is not a table.", remedy="Write [[event]] above its keys.")
+        for key in entry:
+            _known(key, _EVENT_KEYS, where)
+        tickers = _list(entry.get("tickers", [])) + _list(entry.get("ticker", []))
+        if not tickers or "timestamp" not in entry:
+            raise InputError(
+                f"{where} lacks {'tickers' if not tickers else 'a timestamp'}.",
+                remedy='Such as timestamp = "2025-01-29 04:46" and tickers = ["MSFT"].',
+            )
+        others = {key: value for key, value in entry.items() if key not in ("ticker", "tickers", "timestamp")}
+        rows += [{"ticker": ticker, "timestamp": str(entry["timestamp"]), **others} for ticker in tickers]
+    return rows

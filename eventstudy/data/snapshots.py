@@ -1,0 +1,170 @@
+"""Snapshots of the cache: copies of its manifest in ``snapshots/``; the files they name are never written over."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+
+from eventstudy.data.store import CacheEntry, Key, read_manifest, safe_name, write_manifest
+from eventstudy.errors import DataSourceError, InputError
+
+__all__ = ["FOLDER", "Snapshot", "checked_name", "described", "entries", "found", "named", "path_of", "paths", "take"]
+
+FOLDER: Final = "snapshots"
+_LONGEST: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a snapshot holds.
+
+    Attributes
+    ----------
+    name : str
+        As given.
+    created : str
+        UTC time, ISO 8601.
+    entries : int
+        How many symbols and intervals.
+    sha256 : str
+        Checksum over the keys and checksums of all entries: equal data have the same one.
+    """
+
+    name: str
+    created: str
+    entries: int
+    sha256: str
+
+
+def checked_name(name: object) -> str:
+    """``name`` itself if a snapshot can have it.
+
+    Raises
+    ------
+    InputError
+        It is no text, blank, too long or not printable.
+    """
+    if not isinstance(name, str) or not name.strip() or not name.isprintable() or len(name) > _LONGEST:
+        raise InputError(
+            f"{name!r} is not a name for a snapshot.", remedy=f"Use printable text of at most {_LONGEST} characters."
+        )
+    return name
+
+
+def path_of(directory: Path, name: str) -> Path:
+    """File of a snapshot."""
+    return directory / FOLDER / f"{safe_name(name)}.json"
+
+
+def take(directory: Path, name: str, held: Mapping[Key, CacheEntry], created: str) -> Snapshot:
+    """Write a snapshot of ``held``; the caller holds the lock.
+
+    Raises
+    ------
+    InputError
+        The name is in use.
+    """
+    path = path_of(directory, name)
+    path.parent.mkdir(exist_ok=True)
+    if path.name.casefold() in {other.name.casefold() for other in path.parent.glob("*.json")}:
+        raise InputError(
+            f"there is a snapshot {name!r} in {directory} already.",
+            remedy="Choose another name, or remove it: `eventstudy cache snapshot --remove`.",
+            snapshot=name,
+        )
+    write_manifest(path, held, snapshot=name, created=created)
+    return _described(name, created, held)
+
+
+def found(directory: Path) -> list[Snapshot]:
+    """Snapshots by time.
+
+    Raises
+    ------
+    DataSourceError
+        The file of one cannot be read; it is named.
+    """
+    taken = [described(path)[0] for path in paths(directory)]
+    return sorted(taken, key=lambda one: (one.created, one.name))
+
+
+def paths(directory: Path) -> list[Path]:
+    """Files of all snapshots."""
+    return sorted((directory / FOLDER).glob("*.json"))
+
+
+def described(path: Path) -> tuple[Snapshot, dict[Key, CacheEntry]]:
+    """A snapshot and its entries, from its file.
+
+    Raises
+    ------
+    DataSourceError
+        The file cannot be read, or holds no snapshot.
+    """
+    held, facts = read_manifest(path)
+    name, created = facts.get("snapshot"), facts.get("created")
+    if not isinstance(name, str) or not isinstance(created, str):
+        raise DataSourceError(
+            f"{path}: not a snapshot of a cache.", remedy="Move it elsewhere, or remove it.", path=str(path)
+        )
+    return _described(name, created, held), held
+
+
+def entries(directory: Path, name: str) -> dict[Key, CacheEntry]:
+    """Entries of a snapshot by (provider, interval, symbol)."""
+    return read_manifest(path_of(directory, name))[0]
+
+
+def named(directory: Path, when: str | date, *, exact: bool = False) -> str:
+    """Name of the snapshot that ``when`` means: its own name or, unless ``exact``, the last one up to that day.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    known = found(directory)
+    names = [taken.name for taken in known]
+    if isinstance(when, str) and when in names:
+        return when
+    day = None if exact else _day(when)
+    if day is not None:
+        if earlier := [taken.name for taken in known if taken.created[:10] <= day]:
+            return earlier[-1]
+        first = f"the first, {known[0].name!r}, is of {known[0].created}" if known else "there is none"
+        raise InputError(
+            f"no snapshot of {directory} was taken up to {day}; {first}.",
+            remedy="Name a later day, or a snapshot that `eventstudy cache snapshots` shows.",
+            snapshot=when,
+            available=names,
+        )
+    near = difflib.get_close_matches(str(when), names, n=3) or names[-5:]
+    raise InputError(
+        f"there is no snapshot {when!r} of {directory}.",
+        remedy=f"It has {', '.join(map(repr, near))}." if near else "Take one: `eventstudy cache snapshot NAME`.",
+        snapshot=when,
+        available=names,
+    )
+
+
+def _day(when: object) -> str | None:
+    if isinstance(when, date):
+        return "" if when is pd.NaT else f"{when:%Y-%m-%d}"
+    try:
+        return date.fromisoformat(str(when)).isoformat() if isinstance(when, str) else None
+    except ValueError:
+        return None
+
+
+def _described(name: str, created: str, held: Mapping[Key, CacheEntry]) -> Snapshot:
+    digest = hashlib.sha256()
+    for key, entry in sorted(held.items()):
+        digest.update("\0".join((*key, entry.sha256, "")).encode(errors="surrogatepass"))
+    return Snapshot(name, created, len(held), digest.hexdigest())

@@ -1,0 +1,265 @@
+"""Files of the cache: bars as Parquet bytes, writes that happen whole or not at all, and the lock."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+from urllib.parse import quote
+
+import numpy as np
+import pandas as pd
+
+from eventstudy.data.bars import _NEEDED, Bars, Basis, shown
+from eventstudy.data.intervals import INTERVALS, is_intraday
+from eventstudy.errors import DataSourceError
+
+__all__ = ["LOCK", "REFETCH", "SCHEMA_VERSION", "CacheEntry", "safe_name"]
+
+Key: TypeAlias = tuple[str, str, str]  # provider, interval, symbol
+
+SCHEMA_VERSION: Final = 2
+LOCK: Final = "manifest.lock"
+REFETCH: Final = "Run `eventstudy cache verify`, then load again with refresh=True."
+
+
+@dataclass(frozen=True, slots=True)
+class CacheEntry:
+    """One line of the manifest.
+
+    ``query`` holds the requested ``start`` and ``end`` (ISO dates or None, inclusive); ``first``, ``last``
+    and ``rows`` describe what came. ``sha256`` is that of the file named ``file``. ``readjusted`` says when
+    and how the source last changed prices that were cached already; it is empty if it never did.
+    """
+
+    provider: str
+    symbol: str
+    interval: str
+    query: dict[str, str | None]
+    fetched_at: str
+    rows: int
+    first: str
+    last: str
+    sha256: str
+    currency: str | None
+    tz: str | None
+    basis: Basis
+    source: str
+    file: str
+    readjusted: str = ""
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def key(self) -> Key:
+        """Provider, interval and symbol: what an entry is found by."""
+        return self.provider, self.interval, self.symbol
+
+    @staticmethod
+    def parsed(record: Any) -> CacheEntry:
+        """Entry of a manifest's JSON object.
+
+        Raises
+        ------
+        ValueError, TypeError
+            A field is absent, unknown or of the wrong type.
+        """
+        entry = CacheEntry(**record)
+        for item in fields(CacheEntry):
+            value = getattr(entry, item.name)
+            kind: tuple[type, ...] = {"query": (dict,), "rows": (int,), "schema_version": (int,)}.get(item.name, (str,))
+            optional = item.name in ("currency", "tz")
+            if not isinstance(value, kind) and not (optional and value is None):
+                raise TypeError(f"{item.name} is {value!r}")
+        if entry.basis not in _NEEDED or entry.interval not in INTERVALS:
+            raise ValueError(f"basis {entry.basis!r}, interval {entry.interval!r}")
+        return entry
+
+
+def safe_name(symbol: str) -> str:
+    """``symbol`` as a file name part: letters, digits, ``-``, ``_`` and inner dots; all else percent-encoded.
+
+    Examples
+    --------
+    >>> safe_name("BRK-B"), safe_name("^GSPC"), safe_name("../../x")
+    ('BRK-B', '%5EGSPC', '%2E.%2F..%2Fx')
+    """
+    text = quote(symbol, safe="", errors="surrogatepass").replace("~", "%7E")
+    if text.startswith("."):
+        text = "%2E" + text[1:]
+    return text[:80]  # file systems stop at 255 bytes; the checksum keeps names apart
+
+
+def stamp_text(stamp: pd.Timestamp) -> str:
+    """Date of a session, or an intraday moment in its zone, ISO 8601."""
+    return shown(stamp) if stamp.tzinfo is None else stamp.isoformat(timespec="minutes")
+
+
+def parquet(frame: pd.DataFrame) -> bytes:
+    """Parquet bytes of ``frame``: equal numbers give equal bytes (no pandas metadata, no time stamps)."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    index = pd.DatetimeIndex(frame.index)
+    if index.tz is None:
+        columns = {"date": pa.array(index.to_numpy("datetime64[D]"), pa.date32())}
+    else:
+        columns = {"time": pa.array(index.as_unit("us").asi8, pa.timestamp("us", tz="UTC"))}
+    for name in frame.columns:
+        values = frame[name].to_numpy(np.float64)
+        columns[str(name)] = pa.array(values, pa.float64(), from_pandas=True)
+    sink = io.BytesIO()
+    pq.write_table(pa.table(columns), sink, compression="zstd")
+    return sink.getvalue()
+
+
+def parse(entry: CacheEntry, content: bytes) -> Bars:
+    """Bars of an entry from the bytes of its file, whose checksum was verified."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    label = "time" if is_intraday(entry.interval) else "date"
+    try:
+        table = pq.read_table(io.BytesIO(content))
+        stamps = table.column(label).to_numpy().astype("datetime64[us]")
+        names = [name for name in table.column_names if name != label]
+        data = {name: table.column(name).to_numpy().astype(np.float64) for name in names}
+    except (pa.ArrowException, OSError, KeyError) as exc:
+        raise DataSourceError(
+            f"{entry.symbol}: the cached file {entry.file} is not readable Parquet ({exc}).",
+            remedy=REFETCH,
+            symbol=entry.symbol,
+            problem="not readable Parquet",
+        ) from exc
+    index = pd.DatetimeIndex(stamps, name=label)
+    if label == "time":
+        index = index.tz_localize("UTC").tz_convert(entry.tz or "UTC")
+    return Bars(
+        pd.DataFrame(data, index=index),
+        entry.basis,
+        currency=entry.currency,
+        tz=entry.tz,
+        fetched_at=entry.fetched_at,
+        sha256=entry.sha256,
+        note=entry.source,
+        interval=entry.interval,
+    )
+
+
+def read_manifest(path: Path) -> tuple[dict[Key, CacheEntry], dict[str, Any]]:
+    """Entries of a manifest file, and what else it says; both empty where there is no such file.
+
+    Raises
+    ------
+    DataSourceError
+        The manifest is damaged, or of a newer schema than this version reads.
+    """
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}, {}
+    except (OSError, ValueError, RecursionError) as exc:
+        raise _damaged(path, exc) from exc
+    try:
+        version = int(manifest["schema_version"])
+        if version > SCHEMA_VERSION:
+            raise DataSourceError(
+                f"{path}: written with cache schema {version}; this version reads {SCHEMA_VERSION}.",
+                remedy="Upgrade eventstudy, or use another cache directory.",
+                path=str(path),
+            )
+        entries = [CacheEntry.parsed(record) for record in manifest["entries"]]
+    except (ValueError, KeyError, TypeError, OverflowError) as exc:
+        raise _damaged(path, exc) from exc
+    return {entry.key: entry for entry in entries}, {k: v for k, v in manifest.items() if k != "entries"}
+
+
+def _damaged(path: Path, cause: Exception) -> DataSourceError:
+    return DataSourceError(
+        f"{path}: the cache manifest cannot be read ({cause}).",
+        remedy="Restore it from a copy, or remove the directory and fetch again.",
+        path=str(path),
+    )
+
+
+def write_manifest(path: Path, entries: Mapping[Key, CacheEntry], **facts: str) -> None:
+    """Put a manifest of ``entries`` at ``path`` in one step: the commit point of every change."""
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        **facts,
+        "entries": [asdict(entry) for _, entry in sorted(entries.items())],
+    }
+    replace_file(path, (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode())
+
+
+def temporary(directory: Path, content: bytes) -> Path:
+    """New file of ``content`` in ``directory``, on disk for good; none is left where that fails."""
+    handle, name = tempfile.mkstemp(prefix="write-", suffix=".tmp", dir=directory)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(name, 0o644)  # mkstemp's 0600 would hide a shared cache from other users
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return Path(name)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Put ``content`` at ``path`` in one step."""
+    new = temporary(path.parent, content)
+    try:
+        os.replace(new, path)
+    finally:
+        new.unlink(missing_ok=True)
+    _sync_directory(path.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    if os.name == "posix":
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def writing(directory: Path) -> Iterator[None]:
+    """Operating-system errors as one clear error; makes the directory."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as exc:
+        raise DataSourceError(
+            f"the cache directory {directory} cannot be written ({exc.strerror or exc}).",
+            remedy="Free space, fix its permissions, or set EVENTSTUDY_CACHE to another directory.",
+            path=str(directory),
+        ) from exc
+
+
+@contextmanager
+def locked(directory: Path, timeout: float) -> Iterator[None]:
+    """Hold the directory's lock; a dead process's lock is free."""
+    import filelock
+
+    lock = filelock.FileLock(directory / LOCK, timeout=timeout)
+    try:
+        lock.acquire()
+    except filelock.Timeout as exc:
+        raise DataSourceError(
+            f"another process has locked the cache {directory} for {timeout:g} s.",
+            remedy="Wait for it, or use another cache directory.",
+            path=str(directory),
+        ) from exc
+    try:
+        yield
+    finally:
+        lock.release()
