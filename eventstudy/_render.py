@@ -47,7 +47,7 @@ def percent(value: object, digits: int = 2) -> str:
 
 
 def money(value: object, digits: int = 1) -> str:
-    """Amount in thousand millions (``bn``) or millions (``m``): −592700000000.0 is ``−592.7 bn``; its currency apart."""
+    """Amount in thousand millions (``bn``) or millions (``m``): −592700000000.0 is ``−592.7 bn``, without currency."""
     figure = float("nan") if value is None else float(value)  # type: ignore[arg-type]
     for unit, size in (("bn", 1e9), ("m", 1e6)):
         if abs(figure) >= size * (1.0 - 0.5 * 10.0**-digits / 1e3):

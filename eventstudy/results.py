@@ -906,9 +906,7 @@ class EventStudyResults:
                 first = self._identity.loc[int(np.flatnonzero(mask)[0])]
                 window = index.words if name == "estimation" else index.event
                 effect = (
-                    "what counts as normal holds their effect"
-                    if name == "estimation"
-                    else "abnormal returns hold both"
+                    "what counts as normal holds their effect" if name == "estimation" else "abnormal returns hold both"
                 )
                 notes.append(
                     f"{int(mask.sum())} security-events have another event of the same security in their {name} window "

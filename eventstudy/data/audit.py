@@ -59,7 +59,7 @@ def _row(entry: CacheEntry, problem: str, snapshot: str, remedy: str) -> tuple[o
 
 def _of_snapshots(cache: PriceCache, checked: set[str]) -> list[tuple[object, ...]]:
     """Files that only snapshots name, and snapshots that cannot be read."""
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for path in snapshots.paths(cache.directory):
         try:
             taken, held = snapshots.described(path)
@@ -108,8 +108,7 @@ def orphans(cache: PriceCache) -> list[str]:
     return [
         path.name
         for path in _files(cache.directory)
-        if path.name not in named
-        and (_OURS.fullmatch(path.name) or (_TEMPORARY.fullmatch(path.name) and _stale(path)))
+        if path.name not in named and (_OURS.fullmatch(path.name) or (_TEMPORARY.fullmatch(path.name) and _stale(path)))
     ]
 
 

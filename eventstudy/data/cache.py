@@ -326,7 +326,7 @@ class PriceCache:
         return pd.DataFrame(rows, columns=[*snapshots.Snapshot.__dataclass_fields__])
 
     def at(self, when: str | date) -> PriceCache:
-        """This cache as it was in a snapshot, for reading only.
+        """Give the cache as it was in a snapshot, for reading only.
 
         Parameters
         ----------

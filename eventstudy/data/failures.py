@@ -54,7 +54,9 @@ class Failure(str):
     def __new__(cls, cause: str, kind: FailureKind = "other") -> Failure:
         """Text of ``cause`` with its kind."""
         if kind not in get_args(FailureKind):
-            raise InputError(f"{kind!r} is no kind of failure.", remedy=f"Use one of {', '.join(get_args(FailureKind))}.")
+            raise InputError(
+                f"{kind!r} is no kind of failure.", remedy=f"Use one of {', '.join(get_args(FailureKind))}."
+            )
         self = super().__new__(cls, cause)
         self.kind = kind
         return self

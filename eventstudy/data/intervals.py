@@ -86,8 +86,10 @@ def sampled(frame: pd.DataFrame, interval: str, reach: pd.Timestamp | None, fiel
         out = groups.sum(min_count=1)
     else:
         out = groups.agg(how)
-    out = pd.DataFrame(out).set_axis(labels.as_unit("us"), axis=0)
+    complete: pd.DataFrame = pd.DataFrame(out).set_axis(labels.as_unit("us"), axis=0)
     final = period[-1].end_time.normalize()
     if not (index.day_of_week >= 5).any():
         final -= pd.Timedelta(days=max(int(final.day_of_week) - 4, 0))
-    return out if final <= (index[-1] if reach is None else reach) else out.iloc[:-1]
+    if final > (index[-1] if reach is None else reach):
+        complete = complete.iloc[:-1]
+    return complete

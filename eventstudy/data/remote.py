@@ -153,9 +153,7 @@ def missed(found: Fetched, start: date | None, end: date | None, cache: PriceCac
     )
 
 
-def _held(
-    mine: Mapping[str, CacheEntry | None], start: date | None, end: date | None, cache: PriceCache
-) -> Fetched:
+def _held(mine: Mapping[str, CacheEntry | None], start: date | None, end: date | None, cache: PriceCache) -> Fetched:
     bars: dict[str, Bars] = {}
     failures: dict[str, Failure] = {}
     for symbol, entry in mine.items():
@@ -209,7 +207,11 @@ def _whole(entry: CacheEntry | None, start: date | None, needed: date) -> _Want:
 
 def _tail(entry: CacheEntry, old: Bars, needed: date) -> _Want:
     first, last = _query(entry)
-    days = old.frame.index.unique() if not is_intraday(entry.interval) else pd.Index(old.frame.index.date).unique()
+    days = (
+        old.frame.index.unique()
+        if not is_intraday(entry.interval)
+        else pd.DatetimeIndex(old.frame.index).normalize().unique()
+    )
     back = OVERLAP if not is_intraday(entry.interval) else _OVERLAP_DAYS
     if len(days) <= 2 * back:  # hardly more to fetch
         return _whole(entry, first, needed)
@@ -324,9 +326,7 @@ class _Run:
         except DataSourceError as exc:
             self._unsaved[symbol] = exc
 
-    def _fetch(
-        self, symbols: list[str], start: date | None, end: date
-    ) -> tuple[dict[str, Bars], dict[str, Failure]]:
+    def _fetch(self, symbols: list[str], start: date | None, end: date) -> tuple[dict[str, Bars], dict[str, Failure]]:
         failures: dict[str, Failure] = {}
         try:
             arrived = dict(self._provider.fetch(symbols, start, end, self._interval))

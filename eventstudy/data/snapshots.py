@@ -156,7 +156,7 @@ def named(directory: Path, when: str | date, *, exact: bool = False) -> str:
 
 def _day(when: object) -> str | None:
     if isinstance(when, date):
-        return "" if when is pd.NaT else f"{when:%Y-%m-%d}"
+        return "" if pd.isna(when) else f"{when:%Y-%m-%d}"
     try:
         return date.fromisoformat(str(when)).isoformat() if isinstance(when, str) else None
     except ValueError:

@@ -52,7 +52,7 @@ class _Failed(Exception):
         self.kind, self.again, self.wait = kind, again, wait
 
     def told(self, more: str) -> _Failed:
-        """This failure with more words."""
+        """Give the failure with more words."""
         return _Failed(f"{self}{more}", self.kind, again=self.again, wait=self.wait)
 
 
@@ -325,7 +325,8 @@ def _joined(symbol: str, parts: Sequence[Bars], start: date | None, end: date | 
         raise _Failed(f"no prices from {start or 'the beginning'} to {end or 'today'}", "no prices")
     if len(parts) == 1:
         return parts[0]
-    frame = pd.concat([part.frame for part in parts]).rename_axis(parts[0].frame.index.name)
+    frame = pd.concat([part.frame for part in parts])
+    frame.index.name = parts[0].frame.index.name
     try:
         return replace(parts[-1], frame=checked_bars(frame, symbol, "Yahoo", DataSourceError))
     except DataSourceError as exc:

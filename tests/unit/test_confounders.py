@@ -139,9 +139,11 @@ def test_session_of_a_row(date, time, timing, session, rule) -> None:
 def test_rows_beyond_the_sessions_are_not_placed_and_gaps_go_to_the_next() -> None:
     days = exchange_sessions("NYSE", "2025-01-02", "2025-01-31").drop(pd.Timestamp("2025-01-28"))
     rows = table(
-        {"date": "2024-12-31"}, {"date": "2025-02-03", "time": "10:00"}, {"date": "2025-01-31", "timing": "after close"},
+        {"date": "2024-12-31"},
+        {"date": "2025-02-03", "time": "10:00"},
+        {"date": "2025-01-31", "timing": "after close"},
         {"date": "2025-01-28", "time": "10:00"},
-    )  # fmt: skip
+    )
     found = rows.resolve(days)
     assert found.position.tolist() == [-1, -1, -1, days.get_loc("2025-01-29")]
 
@@ -226,7 +228,7 @@ def test_words_that_are_not_known(article, calendar) -> None:
     with pytest.raises(es.InputError, match="DatetimeIndex or a ReturnPanel, not list"):
         article.confounded_by(calendar, ["2025-01-29"])
     early = exchange_sessions("NYSE", "2024-01-02", "2024-12-31")
-    with pytest.raises(es.AlignmentError, match="4 of 4 events have no event session. First: MSFT"):
+    with pytest.raises(es.AlignmentError, match=r"4 of 4 events have no event session\. First: MSFT"):
         article.confounded_by(calendar, early)
 
 
@@ -442,7 +444,8 @@ def test_the_caveats_tell_of_other_events_of_a_security(synthetic, events_at, st
     res = study_of(frame, es.Events.from_frame(pd.DataFrame(dates)))
     notes = [note for note in res.caveats() if "another event of the same security" in note]
     assert notes[0].startswith(
-        "2 security-events have another event of the same security in their estimation window [-130, -11] (first: S00, event 2)"
+        "2 security-events have another event of the same security in their estimation window [-130, -11] "
+        "(first: S00, event 2)"
     )
     assert notes[1].startswith(
         "2 security-events have another event of the same security in their event window [-5, +5] (first: S00, event 2)"

@@ -21,6 +21,11 @@ PROGRAM = Path(__file__).with_name("cache_abuse.py")
 LEFT = {"no entry names this file", "left by a write that did not end"}
 
 
+def write_twenty(cache: PriceCache) -> None:
+    for n in range(20):
+        cache.write("p", f"S{n}", bars(float(n + 1)))
+
+
 def run(*arguments: str) -> None:
     done = subprocess.run(
         [sys.executable, str(PROGRAM), *arguments], capture_output=True, text=True, timeout=300, cwd=PROGRAM.parent
@@ -92,8 +97,7 @@ def test_a_disk_that_is_really_full(tmp_path) -> None:
         rest = os.statvfs(place)
         (place / "ballast").write_bytes(b"x" * (rest.f_bavail * rest.f_frsize - 4096))
         with pytest.raises(DataSourceError, match=r"cannot be written \(No space left on device\).*Free space"):
-            for n in range(20):
-                cache.write("p", f"S{n}", bars(float(n + 1)))
+            write_twenty(cache)
         assert held(cache, "A") == 1.0
         assert len(cache.read("p", "A").frame) == ROWS
         assert cache.verify()["ok"].all()

@@ -132,7 +132,10 @@ REFUSED = {
     "date": ("date,AAA\n2025-01-06,1\n31/01/2025,2\n", "'31/01/2025' in data row 2 is not a date.*YYYY-MM-DD"),
     "no dates": ("AAA,BBB\n1,2\n3,4\n", "'1' in data row 1 is not a date"),
     "all missing": ("date,AAA\n2025-01-06,\n2025-01-07,NA\n", "AAA: adj_close has no value on any of 2 dates"),
-    "no ticker": ("date,open,close\n2025-01-06,1,2\n", "holds one security and no tickers, by its name PRICES; AAA was asked for"),
+    "no ticker": (
+        "date,open,close\n2025-01-06,1,2\n",
+        "holds one security and no tickers, by its name PRICES; AAA was asked for",
+    ),
     "no price": ("date,ticker,volume\n2025-01-06,AAA,2\n", "without prices; it has the columns date, ticker, volume"),
     "dates only": ("date\n2025-01-06\n", "dates only; it has the column date"),
     "twice": ("date,AAA,AAA\n2025-01-06,1,2\n", "column 'AAA' occurs more than once"),

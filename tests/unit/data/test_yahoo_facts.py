@@ -24,8 +24,11 @@ def facts(yahoo, monkeypatch, slept) -> YahooFacts:
     def request(self, method, url, *args, **kwargs):
         for pattern, name in (
             (r"https://finance\.yahoo\.com/calendar/earnings\?symbol=([^&]+)", "earnings"),
-            (r"https://query2\.finance\.yahoo\.com/ws/fundamentals-timeseries/.*/timeseries/([^?]+)\?symbol=[^&]+", "shares"),
-        ):  # fmt: skip
+            (
+                r"https://query2\.finance\.yahoo\.com/ws/fundamentals-timeseries/.*/timeseries/([^?]+)\?symbol=[^&]+",
+                "shares",
+            ),
+        ):
             url = re.sub(pattern, lambda found, name=name: f"{yahoo.url}/{name}:{found[1]}?x=1", url)
         return plain(self, method, url, *args, **kwargs)
 
@@ -60,8 +63,10 @@ def counts(**by_day: float) -> Answer:
 
 def test_results_after_the_close_fall_into_the_next_session(yahoo, facts) -> None:
     yahoo.always["earnings:MSFT"] = earnings(
-        ("April 30, 2025 at 4 PM EDT", "-"), ("January 29, 2025 at 4 PM EST", "3.23"), ("October 30, 2024 at 12 AM EDT", "3.3"),
-    )  # fmt: skip
+        ("April 30, 2025 at 4 PM EDT", "-"),
+        ("January 29, 2025 at 4 PM EST", "3.23"),
+        ("October 30, 2024 at 12 AM EDT", "3.3"),
+    )
     calendar = es.EventCalendar.from_yahoo("MSFT", kinds=["earnings"], source=facts)
     frame = calendar.to_frame()
     assert frame[["date", "time", "tz", "label", "certainty"]].to_numpy().tolist() == [
@@ -146,7 +151,7 @@ def test_counts_that_are_not_there(yahoo, facts, closes) -> None:
 
 
 def test_questions_that_cannot_be_asked(facts, monkeypatch) -> None:
-    with pytest.raises(InputError, match="kinds=.*'merger'"):
+    with pytest.raises(InputError, match=r"kinds=.*'merger'"):
         dated_facts("MSFT", kinds=["merger"])
     with pytest.raises(InputError, match="no ticker"):
         share_counts([])
