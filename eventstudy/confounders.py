@@ -315,6 +315,8 @@ def confounder_texts(res: EventStudyResults, calendar: EventCalendar, window: Wi
 
 def marks_of(calendar: EventCalendar, res: EventStudyResults, reach: Any, width: int) -> dict[int, str]:
     """Text of each session of the event window on which something else happened; see ``EventCalendar.marks``."""
+    if isinstance(width, bool) or not isinstance(width, int | np.integer) or width < 8:
+        raise InputError(f"width={width!r} is not a whole number of characters from 8.", remedy="Such as 60.")
     if len(np.unique(res.fit.index.position)) > 1:
         raise InputError(
             "The events have different event sessions, so that a relative session is no date.",
@@ -334,5 +336,12 @@ def marks_of(calendar: EventCalendar, res: EventStudyResults, reach: Any, width:
         who = f"{', '.join(sorted(part['ticker'].unique()))}: " if named else ""
         first = part.iloc[0]
         marks.setdefault(int(first["tau"]), []).append(f"{who}{first['confounder']}")
-    joined = {tau: "; ".join(texts) for tau, texts in sorted(marks.items())}
-    return {tau: text if len(text) <= width else f"{text[: width - 1].rstrip()}…" for tau, text in joined.items()}
+    return {tau: _shortened("; ".join(texts), width) for tau, texts in sorted(marks.items())}
+
+
+def _shortened(text: str, width: int) -> str:
+    """Text of at most ``width`` characters, cut between words where there is a place for it."""
+    if len(text) <= width:
+        return text
+    cut = text[:width].rfind(" ")
+    return f"{text[: cut if cut > width // 2 else width - 1].rstrip(' ;,:')}…"

@@ -51,6 +51,7 @@ def read_long(
                 _fill(values, source, (ticker, date, value), names, days, tick)
                 _check_returns(values, labels, sessions, kind)
             if save is None:
+                values.flags.writeable = False  # its own: the panel need not copy it
                 return ReturnPanel(values, labels, sessions, kind)
             _save_labels(Path(save), labels, sessions, kind, "")
             return ReturnPanel.open(save)

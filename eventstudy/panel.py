@@ -47,7 +47,8 @@ class ReturnPanel:
     Parameters
     ----------
     values : ndarray of float64, shape (n_securities, n_sessions)
-        Returns as decimals per session (0.01 is 1 %); NaN where missing. Each security is one run of memory.
+        Returns as decimals per session (0.01 is 1 %); NaN where missing. Each security is one run of memory. Copied,
+        unless nobody can write to it: later changes to the caller's data never reach a panel.
     tickers : Index of str, length n_securities
         Unique names of the securities.
     sessions : DatetimeIndex, length n_sessions
@@ -108,10 +109,9 @@ class ReturnPanel:
         _check_labels(self.tickers, self.sessions)
         _check_periods(self.sessions, self.frequency, self.calendar)
         _check_returns(values, self.tickers, self.sessions, self.kind)
-        if values.flags.writeable:
-            values = values.view()
-            values.flags.writeable = False
-        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "values", _frozen(values))
+        object.__setattr__(self, "tickers", self.tickers.copy(deep=True))
+        object.__setattr__(self, "sessions", self.sessions.copy(deep=True))
         object.__setattr__(self, "_rows", {ticker: row for row, ticker in enumerate(self.tickers)})
 
     @classmethod
@@ -167,6 +167,7 @@ class ReturnPanel:
         with np.errstate(invalid="ignore"):
             ratio = values[:, 1:] / values[:, :-1]
             returns = np.log(ratio) if kind == "log" else ratio - 1.0
+        returns.flags.writeable = False
         return cls(returns, tickers, sessions[1:], kind, _source(prices), frequency or own)
 
     @classmethod
@@ -249,6 +250,7 @@ class ReturnPanel:
         """
         check_frequency(frequency, ("D", "W", "M"))
         values, tickers, sessions = _wide(frame, "returns")
+        values.flags.writeable = False
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a column without any return
             middle = np.nanmedian(np.abs(values), axis=1)
@@ -608,6 +610,17 @@ class ReturnPanel:
     def __repr__(self) -> str:
         span = f"{self.label(0)}..{self.label(-1)}" if self.n_sessions else "empty"
         return f"ReturnPanel({self.n_securities} securities, {self.n_sessions} {self.unit}s {span}, {self.kind})"
+
+
+def _frozen(values: FloatArray) -> FloatArray:
+    """``values`` if no array can write to their memory, else a read-only copy."""
+    owner: Any = values
+    while isinstance(owner, np.ndarray) and not owner.flags.writeable:
+        owner = owner.base
+    if isinstance(owner, np.ndarray):  # a read-only view of pandas, say, may show what its frame still changes
+        values = values.copy()
+        values.flags.writeable = False
+    return values
 
 
 def _save_labels(

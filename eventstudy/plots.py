@@ -393,7 +393,42 @@ class Plotter:
             _style.finish(axes, own)
         return axes
 
-    # -- words ---------------------------------------------------------------------------------------------------
+    def windows(
+        self, windows: Mapping[str, WindowLike] | Sequence[WindowLike], *, confidence: float | None = None
+    ) -> Figure:
+        """CAR of each security-event over several windows, one panel beside the other, on one scale.
+
+        Parameters
+        ----------
+        windows : mapping of str to window, or sequence of windows
+            Windows inside the event window, each with a heading or without.
+        confidence : float, optional
+            Level of the intervals; that of the study by default.
+
+        Returns
+        -------
+        Figure
+
+        Raises
+        ------
+        InputError
+            If there is no window, more than eight, or more than 60 security-events.
+        WindowError
+            If a window reaches beyond the event window.
+        """
+        from eventstudy._window_plots import windows_figure
+
+        named = windows.items() if isinstance(windows, Mapping) else [(str(Window.of(one)), one) for one in windows]
+        chosen = {name: self.results._window(one, None) for name, one in named}
+        if not 1 <= len(chosen) <= 8:
+            raise InputError(f"{len(chosen)} windows: one to eight have room.", remedy="Name fewer in each figure.")
+        if len(self.results) > 60:
+            raise InputError(
+                f"{len(self.results)} security-events are more than people read in one figure.",
+                remedy="Choose some with results.select(…), or draw plot.distribution.",
+            )
+        level = self._level(confidence)
+        return windows_figure(self.results, chosen, level, self._names(self.results), self._colours())
 
     # -- of the model --------------------------------------------------------------------------------------------
 
@@ -440,6 +475,8 @@ class Plotter:
         from eventstudy._fit_plots import estimation_fit
 
         return estimation_fit(self.results, event)
+
+    # -- words ---------------------------------------------------------------------------------------------------
 
     def note(self) -> str:
         """Model, estimation window, number of events and caveats, as they stand at the bottom of each figure.

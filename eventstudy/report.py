@@ -66,6 +66,8 @@ class ReportOptions:
     interactive : bool
         Whether figures answer to the pointer; the page then carries plotly.js, about 5 MB. Paper gets still pictures
         in any case.
+    findings : mapping of str to str, optional
+        What the author concludes: a claim or heading, and the evidence in a few sentences.
     """
 
     title: str = "Event study"
@@ -74,6 +76,7 @@ class ReportOptions:
     tables: Mapping[str, pd.DataFrame] | None = None
     notes: Mapping[str, str] | None = None
     interactive: bool = True
+    findings: Mapping[str, str] | None = None
 
 
 def write_report(
@@ -135,6 +138,7 @@ def html(res: EventStudyResults, windows: Sequence[Window], options: ReportOptio
     text: str = environment.get_template("report.html.j2").render(
         title=options.title,
         question=[part.strip() for part in re.split(r"\n\s*\n", options.question) if part.strip()],
+        findings=options.findings or {},
         facts=summary.facts,
         source=res.study.returns.source,
         caveats=summary.notes,

@@ -1034,6 +1034,7 @@ class EventStudyResults:
         tables: Mapping[str, pd.DataFrame] | None = None,
         notes: Mapping[str, str] | None = None,
         interactive: bool = True,
+        findings: Mapping[str, str] | None = None,
     ) -> Path:
         """Write the study as one self-contained HTML file: question, design, figures, tables, methods, manifest.
 
@@ -1056,6 +1057,8 @@ class EventStudyResults:
         interactive : bool
             Whether figures answer to the pointer; the file then carries plotly.js, about 5 MB. Paper, and browsers
             without scripts, get still pictures in any case.
+        findings : mapping of str to str, optional
+            What you conclude: a claim or heading, and the evidence in a few sentences; put first among the findings.
 
         Raises
         ------
@@ -1066,7 +1069,7 @@ class EventStudyResults:
         """
         from eventstudy.report import ReportOptions, write_report
 
-        options = ReportOptions(title, question, marks, tables, notes, interactive)
+        options = ReportOptions(title, question, marks, tables, notes, interactive, findings)
         return write_report(self, path, self._chosen(windows), options)
 
     @functools.cached_property

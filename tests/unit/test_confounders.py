@@ -358,10 +358,14 @@ def test_tables_and_figures_are_marked(res, calendar) -> None:
     assert "confounders" not in res.car(0, 1)
     marks = calendar.marks(res, reach="security")
     assert marks[1] == "META, MSFT: quarterly results"
-    assert calendar.marks(res)[1] == "META, MSFT: quarterly results; US gross domestic product for…"
+    assert calendar.marks(res)[1] == "META, MSFT: quarterly results; US gross domestic product…"
     assert calendar.marks(res, width=500)[0].startswith(
         "FOMC statement (rates unchanged); quarterly results of ASML; NVDA:"
     )
+    assert all(len(text) <= 20 for text in calendar.marks(res, width=20).values())
+    assert calendar.marks(res, width=20)[1] == "META, MSFT…"
+    with pytest.raises(es.InputError, match="width=3 is not"):
+        calendar.marks(res, width=3)
     assert set(calendar.marks(res.select(ticker="VST"), reach="security")) == set()
     axes = res.plot.caar(mark=marks)
     drawn = [text.get_text() for text in axes.figure.findobj(lambda item: hasattr(item, "get_text"))]

@@ -176,34 +176,6 @@ def test_total_return_by_hand() -> None:
     np.testing.assert_allclose(total_return(close, paid), expected, rtol=1e-15)
 
 
-def test_quality_finds_what_is_planted() -> None:
-    days = pd.to_datetime(
-        ["2025-01-06", "2025-01-07", "2025-01-08", "2025-01-09", "2025-01-13", "2025-01-14", "2025-01-15", "2025-01-16",
-         "2025-01-17", "2025-01-21"]
-    )  # fmt: skip
-    frame = pd.DataFrame(
-        {
-            "date": days,
-            "ticker": "A",
-            "adj_close": [100.0, 101, 50, 50.5, 51, 51, 51, 51, 51, 52],
-            "volume": [9.0, 9, 9, 0, 9, 9, 9, 9, 0, 9],
-        }
-    )
-    found = load_prices("A", source=frame).quality().set_index("check")
-    assert found["first"].dt.strftime("%m-%d").to_dict() == {
-        "missing session": "01-10",
-        "not a session": "01-09",
-        "stale price": "01-13",
-        "split-like jump": "01-08",
-        "zero volume": "01-09",
-    }
-    assert found["sessions"].to_dict() == {
-        "missing session": 1, "not a session": 1, "stale price": 5, "split-like jump": 1, "zero volume": 2,
-    }  # fmt: skip
-    with pytest.raises(InputError):
-        load_prices("A", source=frame).quality("NOWHERE")
-
-
 def test_importing_pulls_in_no_heavy_optional() -> None:
     code = (
         "import sys, eventstudy.data as d; d.load_prices;"

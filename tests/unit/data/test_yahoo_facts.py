@@ -81,17 +81,21 @@ def test_results_after_the_close_fall_into_the_next_session(yahoo, facts) -> Non
 
 
 def test_dividends_and_splits_come_with_the_prices(yahoo, facts, make_provider, closes, tmp_path) -> None:
-    yahoo.put("DIV", closes(100, 102, 99, 101, dividends=[0, 0, 0.83, 0], splits=[0, 0, 0, 4.0]))
+    paid = 1 - 0.83 / 102  # Yahoo's factor for the closes before an ex-date
+    bars = closes(100, 102, 99, 101, dividends=[0, 0, 0.83, 0], splits=[0, 0, 0, 4.0])
+    bars["adjclose"] = [100 * paid, 102 * paid, 99, 101]
+    bars.index = pd.DatetimeIndex(["2025-01-06", "2025-01-07", "2025-01-08", "2025-01-10"]).as_unit("us")
+    yahoo.put("DIV", bars)
     yahoo.always["earnings:DIV"] = earnings(
         ("January 8, 2025 at 7 AM EST", "1.0"), ("January 8, 2024 at 7 AM EST", "1.0")
     )
-    frame = dated_facts("DIV", "2025-01-06", "2025-01-09", source=facts, provider=make_provider(), cache=tmp_path)
+    frame = dated_facts("DIV", "2025-01-06", "2025-01-10", source=facts, provider=make_provider(), cache=tmp_path)
     assert frame[["date", "kind", "label", "certainty"]].to_numpy().tolist() == [
         ["2025-01-08", "ex-dividend", "ex-dividend 0.83", "high"],
         ["2025-01-08", "earnings", "quarterly results", "medium"],
-        ["2025-01-09", "split", "split 4 for 1", "high"],
+        ["2025-01-10", "split", "split 4 for 1", "high"],
     ]
-    again = dated_facts("DIV", "2025-01-06", "2025-01-09", kinds=["split"], cache=tmp_path, offline=True)
+    again = dated_facts("DIV", "2025-01-06", "2025-01-10", kinds=["split"], cache=tmp_path, offline=True)
     assert again["label"].tolist() == ["split 4 for 1"]
     with pytest.raises(CacheMissError, match="Earnings dates are not cached"):
         dated_facts("DIV", kinds=["earnings"], offline=True)
