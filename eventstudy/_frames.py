@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -17,6 +18,8 @@ def is_table(value: object) -> bool:
     """Whether ``value`` is a frame of pandas or of a library that narwhals reads."""
     if isinstance(value, pd.DataFrame):
         return True
+    if value is None or isinstance(value, str | Path):
+        return False
     import narwhals as nw
 
     try:

@@ -11,6 +11,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -82,9 +83,24 @@ class Canvas(Figure):
         return out.getvalue()
 
 
+Size = Literal["screen", "journal", "slide"]
+_JOURNAL, _SLIDE, _WIDEST = 6.5, 16 / 9, 7.5  # text width of a page in inches; ratio; widest that shrinks to it
+size: ContextVar[Size] = ContextVar("size", default="screen")
+
+
+def sized(width: float, height: float) -> tuple[float, float]:
+    """Inches of a figure that would be ``width`` by ``height`` on a screen, in the size asked for."""
+    if size.get() == "journal" and width <= _WIDEST:
+        return _JOURNAL, height
+    if size.get() == "slide":
+        wide = max(width, height * _SLIDE)
+        return wide, wide / _SLIDE
+    return width, height
+
+
 def new_figure(width: float, height: float) -> Canvas:
-    """Empty figure (inches) that pyplot does not know."""
-    figure = Canvas(figsize=(width, height), layout="constrained")
+    """Empty figure (inches on a screen) that pyplot does not know."""
+    figure = Canvas(figsize=sized(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     reserve(figure)
     return figure

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from eventstudy._event_columns import read_csv
+from eventstudy._frames import as_pandas
 from eventstudy._stamps import NS_PER_DAY, ObjectArray, Origin, read_stamps, read_zones, stripped
 from eventstudy.data import sample
 from eventstudy.data.calendars import RULES
@@ -75,14 +76,14 @@ class EventCalendar:
         return self
 
     @classmethod
-    def from_frame(cls, df: pd.DataFrame, *, tz: str | tzinfo | None = None) -> EventCalendar:
+    def from_frame(cls, df: Any, *, tz: str | tzinfo | None = None) -> EventCalendar:
         """Calendar from a frame with one row per dated event.
 
         Column names are matched without regard to case; columns not named here are left out.
 
         Parameters
         ----------
-        df : DataFrame
+        df : DataFrame of pandas or polars, pyarrow Table
             ``date`` (ISO text or dates), ``scope`` and ``label`` are needed. ``scope`` is a ticker, a group of the
             events, "sector" (every security studied: a calendar is made for a study), "market", or several of them
             with a semicolon between. Optional: ``time`` (``HH:MM``; called ``time_et`` it is New York's), ``tz``
@@ -98,9 +99,7 @@ class EventCalendar:
         AlignmentError
             For a time without a zone.
         """
-        if not isinstance(df, pd.DataFrame):
-            raise InputError(f"Expected a DataFrame of dated events; got {type(df).__name__}.")
-        return cls._make(df, tz, Origin())
+        return cls._make(as_pandas(df, "dated events"), tz, Origin())
 
     @classmethod
     def read(cls, path: str | Path, *, tz: str | tzinfo | None = None) -> EventCalendar:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from eventstudy._frames import as_pandas, is_table, wide_pandas
 from eventstudy._typing import BoolArray, FloatArray, Frequency, IntArray, ReturnKind
 from eventstudy.data.calendars import TradingHours, check_calendar, session_of, sessions, trading_hours
 from eventstudy.errors import InputError
@@ -172,8 +173,17 @@ def bar_returns(
     return returns, tickers, pd.DatetimeIndex(moments, tz="UTC").tz_convert(hours.zone).as_unit("us")
 
 
-def _two_frames(prices: pd.DataFrame, opens: pd.DataFrame | None) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+def _pandas(table: Any) -> Any:
+    """Frame of another library as pandas: a long one as it is, a wide one with its moments as the index."""
+    if isinstance(table, pd.DataFrame) or not is_table(table):
+        return table
+    frame = as_pandas(table, "bars")
+    return frame if set(_COLUMNS) <= set(frame.columns) else wide_pandas(table, "bars")
+
+
+def _two_frames(prices: Any, opens: Any) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """Wide frames of closes and opens, of a long one too."""
+    prices, opens = _pandas(prices), _pandas(opens)
     if not isinstance(prices, pd.DataFrame) or prices.empty:
         raise InputError("A frame of intraday prices was expected.", remedy="Moments as the index, tickers as columns.")
     if not set(_COLUMNS) <= set(prices.columns):

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from eventstudy import _render
+from eventstudy._frames import is_table, wide_pandas
 from eventstudy._typing import BoolArray, FloatArray, IntArray
 from eventstudy.abnormal import buy_and_hold, confidence_bounds, t_p_value
 from eventstudy.errors import InputError
@@ -147,6 +148,13 @@ def market_value(
         )
     if isinstance(max_age, bool) or not isinstance(max_age, int | np.integer) or max_age < 0:
         raise InputError(f"max_age={max_age!r} is not a whole number of days.", remedy="Such as 120.")
+    if "bhar" in getattr(res, "absent_tables", ()):
+        raise InputError("Abnormal volume has no market value.", remedy="Ask the results of a study of returns.")
+    if panel.frequency == "intraday":
+        raise InputError(
+            "The value before an intraday bar is not known: share counts and closes are of dates.",
+            remedy="Study daily returns of the same event.",
+        )
     if panel.kind != "simple":
         raise InputError(
             "A market value is multiplied by simple returns, and these are logarithmic.",
@@ -233,8 +241,9 @@ def _carried(panel: ReturnPanel, security: IntArray, before: IntArray, held: pd.
     return close * np.where(at == before, 1.0, growth), "traded close of " + day + moved.astype(object)
 
 
-def _traded(prices: pd.DataFrame, held: pd.DataFrame) -> tuple[FloatArray, FloatArray, Any, Any]:
+def _traded(prices: Any, held: pd.DataFrame) -> tuple[FloatArray, FloatArray, Any, Any]:
     """Traded close, shares, currency and basis of the price, from prices given; their splits are undone."""
+    prices = wide_pandas(prices, "closes") if is_table(prices) else prices
     if not isinstance(prices, pd.DataFrame) or not isinstance(prices.index, pd.DatetimeIndex):
         raise InputError(
             "prices must be a frame of traded closes with dates as its index and tickers as its columns.",

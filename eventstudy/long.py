@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from eventstudy._frames import as_arrow, is_table
 from eventstudy._typing import FloatArray, ReturnKind
 from eventstudy.errors import DataSourceError, InputError
 from eventstudy.panel import _PANEL_FILES, ReturnPanel, _check_kind, _check_returns, _save_labels
@@ -82,12 +83,12 @@ def _dataset(table: Any) -> Any:
             raise InputError(
                 f"A column of the table mixes types: {error}.", remedy="Make each column of one type."
             ) from error
-    if not isinstance(table, pa.Table):
+    if not is_table(table):
         raise InputError(
             f"A long table was expected, not {type(table).__name__}.",
             remedy="Give a DataFrame, a pyarrow Table or dataset, or the path of a Parquet file.",
         )
-    return ds.dataset(table)
+    return ds.dataset(table if isinstance(table, pa.Table) else as_arrow(table, "returns"))
 
 
 def _batches(source: Any, columns: tuple[str, ...]) -> Iterator[Any]:

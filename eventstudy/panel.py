@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from eventstudy._factor_names import held_as
+from eventstudy._frames import is_table, wide_pandas
 from eventstudy._typing import BoolArray, FloatArray, Frequency, IntArray, ReturnKind
 from eventstudy.data.calendars import check_calendar
 from eventstudy.errors import DataSourceError, InputError
@@ -99,7 +100,8 @@ class ReturnPanel:
 
     def __post_init__(self) -> None:
         _check_kind(self.kind)
-        values = np.ascontiguousarray(self.values, dtype=np.float64)
+        given = np.asarray(self.values)
+        values = np.ascontiguousarray(given, dtype=np.float64)
         if values.shape != (len(self.tickers), len(self.sessions)):
             raise InputError(
                 f"Returns of shape {values.shape} do not fit {len(self.tickers)} securities and "
@@ -109,6 +111,8 @@ class ReturnPanel:
         _check_labels(self.tickers, self.sessions)
         _check_periods(self.sessions, self.frequency, self.calendar)
         _check_returns(values, self.tickers, self.sessions, self.kind)
+        if not np.may_share_memory(values, given):
+            values.flags.writeable = False
         object.__setattr__(self, "values", _frozen(values))
         object.__setattr__(self, "tickers", self.tickers.copy(deep=True))
         object.__setattr__(self, "sessions", self.sessions.copy(deep=True))
@@ -117,7 +121,7 @@ class ReturnPanel:
     @classmethod
     def from_prices(
         cls,
-        prices: pd.DataFrame,
+        prices: Any,
         *,
         kind: ReturnKind = "simple",
         frequency: Frequency | None = None,
@@ -129,7 +133,8 @@ class ReturnPanel:
         ----------
         prices : DataFrame, shape (n_sessions + 1, n_securities)
             Prices adjusted for splits and dividends, one column per ticker, ascending session dates as the index;
-            what :func:`eventstudy.load_prices` returns.
+            what :func:`eventstudy.load_prices` returns. A frame of polars or a pyarrow Table has the dates in a
+            column ``date``.
         kind : {"simple", "log"}
             Simple returns ``P_t / P_{t-1} − 1``, or their logarithm.
         frequency : {"D", "W", "M"}, optional
@@ -173,9 +178,9 @@ class ReturnPanel:
     @classmethod
     def from_bars(
         cls,
-        prices: pd.DataFrame,
+        prices: Any,
         *,
-        opens: pd.DataFrame | None = None,
+        opens: Any = None,
         kind: ReturnKind = "simple",
         calendar: str = "NYSE",
         stamps: Stamps | None = None,
@@ -189,7 +194,8 @@ class ReturnPanel:
         prices : DataFrame
             Closes of bars with moments (time and zone) as the index and one column per ticker; or a long frame with
             the columns ``timestamp``, ``ticker``, ``close`` and, for the nights, ``open``; or what
-            ``load_prices(interval="5m")`` returns, which knows its stamps, interval and opens.
+            ``load_prices(interval="5m")`` returns, which knows its stamps, interval and opens. Wide frames of polars
+            and pyarrow have the moments in a column ``timestamp``.
         opens : DataFrame, optional
             Opens of the same bars. With them the night from the close of one session to the open of the next is a bar
             of its own, which ends at the open; without them the first bar of each session holds it.
@@ -230,13 +236,14 @@ class ReturnPanel:
         return cls(values, tickers, ends, kind, _source(prices), "intraday", calendar)
 
     @classmethod
-    def from_frame(cls, frame: pd.DataFrame, *, kind: ReturnKind = "simple", frequency: Frequency = "D") -> ReturnPanel:
+    def from_frame(cls, frame: Any, *, kind: ReturnKind = "simple", frequency: Frequency = "D") -> ReturnPanel:
         """Panel from a wide frame of returns: dates as the index, one column per security.
 
         Parameters
         ----------
         frame : DataFrame, shape (n_sessions, n_securities)
-            Decimal returns per session; NaN where missing.
+            Decimal returns per session; NaN where missing. A frame of polars or a pyarrow Table has the dates in a
+            column ``date``.
         kind : {"simple", "log"}
             What the returns are. It is never guessed.
         frequency : {"D", "W", "M"}
@@ -283,7 +290,7 @@ class ReturnPanel:
 
         Parameters
         ----------
-        table : DataFrame, pyarrow Table or dataset, str or Path
+        table : DataFrame of pandas or polars, pyarrow Table or dataset, str or Path
             The rows, or a Parquet file or directory of Parquet files.
         ticker, date, value : str
             Names of the columns (``permno``, ``date``, ``ret`` for CRSP-like files). Securities may be text or whole
@@ -569,9 +576,11 @@ class ReturnPanel:
         from eventstudy.data.factor_rows import factor_rows
 
         names, rows, source = factor_rows(factors, self, prefix)
+        values = np.concatenate([self.values, rows])
+        values.flags.writeable = False
         return replace(
             self,
-            values=np.concatenate([self.values, rows]),
+            values=values,
             tickers=self.tickers.append(pd.Index(names, dtype=object)),
             source="; ".join(text for text in (self.source, source) if text),
         )
@@ -656,13 +665,14 @@ def _source(prices: pd.DataFrame) -> str:
     return "; ".join(f"{names.get(str(row.provider), row.provider)} ({row.basis})" for row in known.itertuples())
 
 
-def _wide(frame: pd.DataFrame, what: str) -> tuple[FloatArray, pd.Index, pd.DatetimeIndex]:
+def _wide(frame: Any, what: str) -> tuple[FloatArray, pd.Index, pd.DatetimeIndex]:
     """Matrix, tickers and sessions of a wide frame whose rows are dates."""
-    if not isinstance(frame, pd.DataFrame):
+    if not is_table(frame):
         raise InputError(
             f"A wide DataFrame of {what} was expected, not {type(frame).__name__}.",
             remedy="Dates as the index, one column per security.",
         )
+    frame = wide_pandas(frame, what)
     if frame.empty:
         raise InputError(f"The frame of {what} is empty.", remedy="Check the tickers and the dates asked for.")
     sessions = frame.index

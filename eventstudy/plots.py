@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from eventstudy._typing import FloatArray
     from eventstudy.results import EventStudyResults
 
-__all__ = ["Plotter", "save"]
+__all__ = ["Plotter", "save", "sized"]
 
 # Sessions to annotate: relative session or date → short text.
 Marks: TypeAlias = Mapping[Any, str]
@@ -685,6 +686,46 @@ class Plotter:
             self._ticks(axes, window, _style.size_points(axes)[0])
             _style.draw_marks(axes, hung, 0.0)
         _style.finish(first, own=True)
+
+
+@contextmanager
+def sized(size: Literal["screen", "journal", "slide"]) -> Iterator[None]:
+    """Shape figures for a page or a slide: those drawn within the block.
+
+    Type stays at 8 to 11 points, so figures need no scaling on a page; a slide enlarges them.
+
+    Parameters
+    ----------
+    size : {"screen", "journal", "slide"}
+        "journal": 6.5 inches wide, the text width of a page; figures of several panels need more and keep their width.
+        "slide": 16 to 9. "screen", the default elsewhere: as each figure needs.
+
+    Raises
+    ------
+    InputError
+        For another size.
+
+    Examples
+    --------
+    >>> import eventstudy as es
+    >>> from eventstudy.plots import sized
+    >>> prices = es.load_prices(["MSFT", "SPY"], source="sample")
+    >>> study = es.EventStudy(es.ReturnPanel.from_prices(prices), es.Events.at("2025-01-27", "MSFT"),
+    ...                       es.MarketModel("SPY"), estimation_window=(-260, -11), event_window=(-5, 5))
+    >>> with sized("journal"):
+    ...     figure = study.fit().plot.caar().figure
+    >>> float(figure.get_size_inches()[0])
+    6.5
+    """
+    from eventstudy import _style
+
+    if size not in ("screen", "journal", "slide"):
+        raise InputError(f"size={size!r} is not a size.", remedy='Use "screen", "journal" or "slide".')
+    token = _style.size.set(size)
+    try:
+        yield
+    finally:
+        _style.size.reset(token)
 
 
 def save(figure: Axes | Figure, path: str | Path, *, dpi: float = 200) -> Path:

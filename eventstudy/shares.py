@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from eventstudy._event_columns import read_csv
+from eventstudy._frames import as_pandas
 from eventstudy._stamps import ObjectArray, stripped
 from eventstudy.data import sample
 from eventstudy.errors import DataSourceError, InputError
@@ -58,17 +59,17 @@ class SharesOutstanding:
         object.__setattr__(self, "frame", _settled(self.frame, None))
 
     @classmethod
-    def from_frame(cls, df: pd.DataFrame, *, currency: str | None = None) -> SharesOutstanding:
+    def from_frame(cls, df: Any, *, currency: str | None = None) -> SharesOutstanding:
         """Table from a frame with one row per security and date.
 
         Parameters
         ----------
-        df : DataFrame
+        df : DataFrame of pandas or polars, pyarrow Table
             ``ticker`` (a column or the index), ``shares`` (or ``shares_millions``) and ``as_of`` are needed. Optional:
             ``close`` with ``close_date`` and ``currency``, or one column such as ``close_2025_01_28_usd`` that says
             all three; ``basis`` (where the count is from) and ``certainty``. Other columns are left out.
         currency : str, optional
-            ISO code of the closes of rows that name none.
+            ISO code for rows that name none.
 
         Raises
         ------
@@ -76,9 +77,8 @@ class SharesOutstanding:
             For a missing column, an empty table, a count or close that is no positive number, a close without a date,
             a date that cannot be read, or one security twice at one date.
         """
-        if not isinstance(df, pd.DataFrame):
-            raise InputError(f"Expected a DataFrame of share counts; got {type(df).__name__}.")
-        named = df.reset_index() if df.index.name == "ticker" else df
+        table = as_pandas(df, "share counts")
+        named = table.reset_index() if table.index.name == "ticker" else table
         self = object.__new__(cls)
         object.__setattr__(self, "frame", _settled(named, currency))
         return self
@@ -201,7 +201,8 @@ class SharesOutstanding:
         held = self.frame.assign(as_of=_nanoseconds(self.frame["as_of"]))
         order = np.argsort(wanted["date"].to_numpy(), kind="stable")
         left = wanted.iloc[order]
-        counts = held[["ticker", "shares", "as_of", "basis", "certainty"]].sort_values("as_of", kind="stable")
+        counts = held[["ticker", "shares", "as_of", "basis", "certainty", "currency"]]
+        counts = counts.rename(columns={"currency": "stated"}).sort_values("as_of", kind="stable")
         options: dict[str, Any] = {"left_on": "date", "by": "ticker"}
         before = pd.merge_asof(left, counts, right_on="as_of", **options)
         after = pd.merge_asof(left, counts, right_on="as_of", direction="forward", **options)
@@ -213,8 +214,8 @@ class SharesOutstanding:
             age_days=(found["date"] - found["as_of"]).dt.days,
             close=near["close"],
             close_date=near["close_date"],
-            currency=near["currency"].fillna(""),
-        )
+            currency=near["currency"].fillna(found["stated"]),  # that of the close, else of the count
+        ).drop(columns="stated")
         back = np.empty(len(order), dtype=np.int64)
         back[order] = np.arange(len(order))
         return found.iloc[back].reset_index(drop=True).astype({"shares": np.float64, "age_days": np.int64})

@@ -113,6 +113,7 @@ class SyntheticPanel:
             common = self._shocks(rng, (1, self.n_sessions))
             shocks = np.sqrt(self.correlation) * common + np.sqrt(1.0 - self.correlation) * shocks
         values[1:] = beta[:, None] * values[0] + sigma[:, None] * shocks
+        values.flags.writeable = False  # its own: the panel need not copy it
         return ReturnPanel(values, *_labels(n, self.n_sessions, self.benchmark), "log", "synthetic")
 
     def _shocks(self, rng: np.random.Generator, shape: tuple[int, int]) -> FloatArray:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
+from eventstudy._frames import is_table
 from eventstudy._typing import FloatArray, IntArray
 from eventstudy.data.factor_files import Frequency
 from eventstudy.data.factors import Factors, load_factors
@@ -28,7 +29,7 @@ def factor_rows(factors: pd.DataFrame, panel: ReturnPanel, prefix: str = "") -> 
     -------
     tuple of list of str, ndarray of float64 of shape (n_factors, n_sessions), and str
     """
-    if not isinstance(factors, pd.DataFrame):
+    if not is_table(factors):
         raise InputError(
             f"Factors must be a frame, not {type(factors).__name__}.", remedy='Such as load_factors("ff3").'
         )

@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
 
 from eventstudy._factor_names import FACTORS, official_name
+from eventstudy._frames import is_table, wide_pandas
 from eventstudy.data.bars import session_dates
 from eventstudy.data.cache import PriceCache
 from eventstudy.data.factor_files import (
@@ -75,7 +76,7 @@ class Factors(pd.DataFrame):
 
 
 def load_factors(
-    what: str | Path | pd.DataFrame = "ff3",
+    what: Any = "ff3",
     start: DateLike | None = None,
     end: DateLike | None = None,
     source: str | Path | FrenchLibrary = "french",
@@ -91,7 +92,7 @@ def load_factors(
 
     Parameters
     ----------
-    what : str, Path or DataFrame
+    what : str, Path or DataFrame of pandas or polars, pyarrow Table
         ``"ff3"``, ``"ff5"``, ``"mom"``, ``"carhart"`` (three factors and momentum), ``"ff6"`` (five and momentum), or
         several joined by a plus, such as ``"ff3+ff5"``. Or a CSV or ZIP file, in the library's layout (per cent) or as
         a plain table; or a frame with dates as the index. See :class:`Factors` for the names of the columns.
@@ -153,7 +154,8 @@ def load_factors(
     for name, value, options in (("frequency", frequency, Frequency), ("smb", smb, Smb), ("units", units, Units)):
         if value not in get_args(options) and (name == "frequency" or value is not None):
             raise InputError(f"{name}={value!r} is not an option.", remedy=f"Use one of {get_args(options)}.")
-    if isinstance(what, pd.DataFrame):
+    if is_table(what):
+        what = wide_pandas(what, "factors")
         index = session_dates(what.index, "the frame of factors")
         tables, names = [_named(from_frame(what, index, "the frame of factors", units), smb)], ["a frame"]
     elif (sets := _sets(what)) is None:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from eventstudy import _render
+from eventstudy._frames import as_pandas
 from eventstudy._typing import FloatArray
 from eventstudy.abnormal import confidence_bounds, t_p_value
 from eventstudy.errors import InputError
@@ -243,10 +244,14 @@ def _joined(
     car: pd.DataFrame | pd.Series[float], characteristics: pd.DataFrame | pd.Series[float]
 ) -> tuple[FloatArray, pd.DataFrame, pd.Index[Any]]:
     """CARs, characteristics in the same order, and the key they were joined on."""
-    left = car.rename("car").to_frame() if isinstance(car, pd.Series) else car
+    left = car.rename("car").to_frame() if isinstance(car, pd.Series) else as_pandas(car, "CARs")
     if "car" not in left.columns:
         raise InputError(f'car has no column "car"; it has {list(left.columns)}.', remedy="Give results.car(a, b).")
-    right = characteristics.to_frame() if isinstance(characteristics, pd.Series) else characteristics
+    right = (
+        characteristics.to_frame()
+        if isinstance(characteristics, pd.Series)
+        else as_pandas(characteristics, "characteristics")
+    )
     keys = {name: _key(right, name) for name in _KEYS}
     mine = {name: _key(left, name) for name in _KEYS}
     name = next((name for name in _KEYS if keys[name] is not None and mine[name] is not None), None)

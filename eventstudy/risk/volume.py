@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from eventstudy._frames import is_table, wide_pandas
 from eventstudy.data.prices import Prices
 from eventstudy.errors import InputError
 from eventstudy.events import Events
@@ -225,8 +226,8 @@ def abnormal_volume(
                 remedy='Load from source="yahoo" or from a file with a volume column.',
                 field="volume",
             ) from error
-    elif isinstance(prices, pd.DataFrame):
-        volume = prices
+    elif is_table(prices):
+        volume = wide_pandas(prices, "volumes")
     else:
         raise InputError(
             f"prices must be Prices or a frame of shares traded, not {type(prices).__name__}.",

@@ -16,10 +16,11 @@ class Answer:
 
     def __init__(
         self, status: int = 200, body: bytes = b"", headers: dict[str, str] | None = None, delay: float = 0.0,
-        drop: bool = False,
+        drop: bool = False, drip: float = 0.0, cut: int | None = None,
     ) -> None:  # fmt: skip
         self.status, self.body, self.headers = status, body, headers or {}
         self.delay, self.drop = delay, drop
+        self.drip, self.cut = drip, cut  # seconds between two bytes; bytes after which the connection breaks
 
 
 def not_found(symbol: str) -> Answer:
@@ -131,7 +132,14 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
-        self.wfile.write(answer.body)
+        if answer.drip:
+            for byte in answer.body:
+                self.wfile.write(bytes([byte]))
+                time.sleep(answer.drip)
+            return
+        self.wfile.write(answer.body[: answer.cut])
+        if answer.cut is not None:
+            self.close_connection = True
 
     def log_message(self, *args: object) -> None:
         pass
