@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup study test test-slow lint format docs clean bench size
+.PHONY: setup study test test-slow lint format docs clean bench size figures
 
 setup: $(READY)
 
@@ -33,6 +33,9 @@ lint: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
+
+figures: $(READY)  ## docs/figures of the README and the walk-through
+	$(BIN)/python scripts/docs_figures.py
 
 docs: $(READY)  ## the documentation as pages, in site/; a broken link or reference stops it
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[docs]"

@@ -1,6 +1,8 @@
 """Event studies in finance: abnormal returns, exact forecast errors, and tests that survive shared event dates."""
 
+import importlib
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 from eventstudy.compare import Comparison, compare
 from eventstudy.data import Prices, load_prices
@@ -21,7 +23,22 @@ from eventstudy.errors import (
 from eventstudy.event_calendar import EventCalendar
 from eventstudy.events import Events
 from eventstudy.impact import MarketImpact
-from eventstudy.models import FactorModel, MarketAdjusted, MarketModel, MeanAdjusted
+from eventstudy.models import (
+    Dimson,
+    EWMAMarketModel,
+    FactorModel,
+    GARCHMarketModel,
+    LatentFactors,
+    MarketAdjusted,
+    MarketModel,
+    MeanAdjusted,
+    NormalReturnModel,
+    PeerPortfolio,
+    RobustMarketModel,
+    RollingMarketModel,
+    ScholesWilliams,
+    SyntheticControl,
+)
 from eventstudy.panel import ReturnPanel
 from eventstudy.rejection import SimulationResults
 from eventstudy.results import EventStudyResults
@@ -30,6 +47,17 @@ from eventstudy.simulate import simulate
 from eventstudy.study import EventStudy
 from eventstudy.synthetic import SyntheticPanel
 from eventstudy.windows import Window
+
+if TYPE_CHECKING:
+    from eventstudy import risk, spillover
+else:
+
+    def __getattr__(name: str):
+        """``es.risk`` and ``es.spillover``, imported when they are first asked for."""
+        if name in ("risk", "spillover"):
+            return importlib.import_module(f"eventstudy.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 try:
     __version__ = version("abnormal-returns")
@@ -43,7 +71,9 @@ __all__ = [
     "Comparison",
     "ConvergenceError",
     "DataSourceError",
+    "Dimson",
     "DroppedEventsWarning",
+    "EWMAMarketModel",
     "EventCalendar",
     "EventStudy",
     "EventStudyError",
@@ -51,16 +81,24 @@ __all__ = [
     "EventStudyWarning",
     "Events",
     "FactorModel",
+    "GARCHMarketModel",
     "InputError",
     "InsufficientDataError",
+    "LatentFactors",
     "MarketAdjusted",
     "MarketImpact",
     "MarketModel",
     "MeanAdjusted",
+    "NormalReturnModel",
+    "PeerPortfolio",
     "Prices",
     "ReturnPanel",
+    "RobustMarketModel",
+    "RollingMarketModel",
+    "ScholesWilliams",
     "SharesOutstanding",
     "SimulationResults",
+    "SyntheticControl",
     "SyntheticPanel",
     "ThinWindowWarning",
     "Window",
@@ -68,5 +106,7 @@ __all__ = [
     "__version__",
     "compare",
     "load_prices",
+    "risk",
     "simulate",
+    "spillover",
 ]

@@ -81,7 +81,7 @@ def compare(
     ...                    [es.MeanAdjusted(), es.MarketModel("SPY"), es.FactorModel(["SPY", "SMH"])],
     ...                    estimation_window=(-250, -11), event_window=(-5, 5))
     >>> found.car(0, 0)[["model", "car"]].round(3).to_dict("list")
-    {'model': ['mean', 'market', 'factors'], 'car': [-0.022, -0.004, 0.033]}
+    {'model': ['mean', 'market', 'factors'], 'car': [-0.022, -0.004, -0.006]}
     """
     named = _named(models)
     found: dict[str, EventStudyResults] = {}

@@ -38,15 +38,7 @@ def main(out: Path) -> None:
     with warnings.catch_warnings():  # the shared date is this study's subject; every table says so
         warnings.simplefilter("ignore", es.ClusteredEventsWarning)
         study = run()
-        plain = study.plain.study
-        comparison = es.compare(
-            plain.returns,
-            plain.events,
-            OTHER_MODELS,
-            estimation_window=(-270, -21),
-            event_window=(-10, 10),
-            min_obs=120,
-        )
+        comparison = compared(study)
     found = tables(study)
     claims = verdict.claims(study, found)
 
@@ -65,6 +57,19 @@ def main(out: Path) -> None:
     (out / "summary.txt").write_text(text, encoding="utf-8")
     print(f"{text}\n{page}")
     print(f"Tables, figures, reports, this summary and the verdict are in {out}.")
+
+
+def compared(study: Study) -> es.Comparison:
+    """The same events under other models of normal returns."""
+    plain = study.plain.study
+    return es.compare(
+        plain.returns,
+        plain.events,
+        OTHER_MODELS,
+        estimation_window=(-270, -21),
+        event_window=(-10, 10),
+        min_obs=120,
+    )
 
 
 def models_by_window(comparison: es.Comparison) -> pd.DataFrame:

@@ -22,6 +22,7 @@ KINDS: Final = {
     "non-positive price": "Leave the cell empty where there was no price.",
     "inconsistent bar": "Load the security again, or correct the bar from another source.",
     "unadjusted split": "Use adjusted prices, or multiply the earlier prices by the ratio.",
+    "large move": "Look at the news of that day; if it was a split, adjust the earlier prices.",
     "price spike": "Compare with another source; remove the price if it is a misprint.",
     "missing session": "Load the security again; a return over a gap is missing, and so are windows with it.",
     "not a session": "Check the calendar and the time zone of the dates.",
@@ -59,7 +60,8 @@ class QualityRules:
         moves of the security if that is more (three from 4:1 on), but no more than 0.10.
     spike : float
         Smallest move against the other securities (in logarithms) that is reported when the price comes back within
-        two sessions; ten usual moves of the security if that is more.
+        two sessions; ten usual moves of the security if that is more, and more again on a day on which all
+        securities move more than usual.
     bar_tolerance : float
         By how much, relative to the price, a close may lie outside of the day's low and high: vendors round.
     peers : float
@@ -114,6 +116,7 @@ def check_security(
     open_days: Days | None,
     calendar: str | None,
     common: FloatArray | None = None,
+    unrest: FloatArray | None = None,
 ) -> list[Finding]:
     """Findings about one security.
 
@@ -135,12 +138,15 @@ def check_security(
         Exchange of these sessions; None if they are the dates of other securities.
     common : ndarray of float64, shape (n,), optional
         Level, in logarithms, that the securities have in common: a misprint is a move against it.
+    unrest : ndarray of float64, shape (n,), optional
+        How much wider than usual the securities' moves of a day are spread, at least 1.
     """
     out: list[Finding] = []
     order = np.argsort(days, kind="stable")
     days, price = days[order], price[order]
     bars = {name: values[order] for name, values in bars.items()}
     common = np.zeros(len(days)) if common is None else common[order]
+    unrest = np.ones(len(days)) if unrest is None else unrest[order]
     again = np.flatnonzero(days[1:] == days[:-1]) + 1
     if again.size:
         out.append(finding(ticker, "duplicated date", days[again], _listed(days[again]), "error"))
@@ -151,12 +157,12 @@ def check_security(
         out.append(finding(ticker, "non-positive price", days[wrong], evidence, "error"))
     keep = ~wrong & ~np.isnan(price)
     keep[again] = False
-    days, price, common = days[keep], price[keep], common[keep]
+    days, price, common, unrest = days[keep], price[keep], common[keep], unrest[keep]
     bars = {name: values[keep] for name, values in bars.items()}
     if not len(days):
         return out
     out += _inconsistent(ticker, days, bars, rules)
-    out += _spikes(ticker, days, price, np.log(price) - common, rules)
+    out += _spikes(ticker, days, price, np.log(price) - common, unrest, rules)
     out += _splits(ticker, days, price, bars, rules)
     if open_days is not None:
         out += _sessions(ticker, days, open_days, calendar)
@@ -204,7 +210,9 @@ def _usual(move: FloatArray) -> float:
     return max(0.005, 1.4826 * float(np.median(size))) if size.size else 0.005
 
 
-def _spikes(ticker: str, days: Days, price: FloatArray, level: FloatArray, rules: QualityRules) -> list[Finding]:
+def _spikes(
+    ticker: str, days: Days, price: FloatArray, level: FloatArray, unrest: FloatArray, rules: QualityRules
+) -> list[Finding]:
     """Large moves against the other securities that are undone within two sessions: misprints look like that."""
     if len(level) < _FEWEST:
         return []
@@ -212,7 +220,8 @@ def _spikes(ticker: str, days: Days, price: FloatArray, level: FloatArray, rules
     usual = _usual(move)
     out: list[Finding] = []
     undone = 0
-    for at in map(int, np.flatnonzero(np.abs(move) >= max(rules.spike, _SPIKE_STEPS * usual))):
+    least = np.maximum(rules.spike, _SPIKE_STEPS * usual) * unrest[1:]
+    for at in map(int, np.flatnonzero(np.abs(move) >= least)):
         if at < undone:  # the way back of the spike before
             continue
         after = level[at + 2 : at + 2 + _REVERTS_WITHIN]
@@ -252,10 +261,11 @@ def _splits(
             f"{_ratio_name(float(ratio[at]), reverse)} split and a return of {left:+.1%} (usual move {usual:.1%})"
         )
         more = _corroboration(at, move[at], float(ratio[at]), float(band[at]), bars)
-        severity: Severity = "error" if more or ratio[at] >= _SURE_RATIO else "warning"
-        if not more and ratio[at] < _PLAIN_RATIO:
-            severity = "note"
         evidence = "; ".join([said, *more])
+        if not more and ratio[at] < _PLAIN_RATIO:
+            out.append(finding(ticker, "large move", days[at + 1 : at + 2], evidence, "note"))
+            continue
+        severity: Severity = "error" if more or ratio[at] >= _SURE_RATIO else "warning"
         out.append(finding(ticker, "unadjusted split", days[at + 1 : at + 2], evidence, severity))
     return out
 
@@ -316,17 +326,23 @@ def _runs(flag: BoolArray) -> tuple[IntArray, IntArray]:
 
 
 def _stale(ticker: str, days: Days, price: FloatArray, volume: FloatArray | None, rules: QualityRules) -> list[Finding]:
-    """Runs of one and the same price."""
-    out = []
+    """Runs of one and the same price: one finding for all, since a fund that hardly trades has hundreds."""
     start, length = _runs(price[1:] == price[:-1])
-    for first, more in zip(start, length, strict=True):
-        if more + 1 >= rules.stale_run:
-            run = slice(int(first), int(first + more + 1))
-            evidence = f"{more + 1} sessions at {price[first]:.6g}"
-            if volume is not None and np.isfinite(volume[run]).any():
-                evidence += f", on a volume of {np.nansum(volume[run][1:]):,.0f} after the first"
-            out.append(finding(ticker, "stale price", days[run], evidence))
-    return out
+    long = length + 1 >= rules.stale_run
+    start, length = start[long], length[long] + 1
+    if not len(start):
+        return []
+    stale = np.zeros(len(days), dtype=bool)
+    for first, n in zip(start, length, strict=True):
+        stale[first : first + n] = True
+    at = int(length.argmax())
+    run = slice(int(start[at]), int(start[at] + length[at]))
+    evidence = f"{length[at]} sessions at {price[start[at]]:.6g} from {np.datetime64(days[start[at]], 'D')}"
+    if volume is not None and np.isfinite(volume[run]).any():
+        evidence += f", on a volume of {np.nansum(volume[run][1:]):,.0f} after the first"
+    if len(start) > 1:
+        evidence += f", and {len(start) - 1} shorter run{'s' * (len(start) > 2)}: {stale.sum()} of {len(days)} sessions"
+    return [finding(ticker, "stale price", days[stale], evidence)]
 
 
 def peers_open(valid: BoolArray, column: int, days: Days, rules: QualityRules) -> Days | None:
@@ -343,7 +359,7 @@ def coverage(ticker: str, days: Days, price: FloatArray) -> list[Finding]:
     there = np.flatnonzero(np.isfinite(price))
     out = []
     if there.size and there[0] > 0:
-        out.append(finding(ticker, "starts late", days[there[:1]], f"no price before; others begin {days[0]}", "note"))
+        out.append(finding(ticker, "starts late", days[there[:1]], f"no price before; others begin {np.datetime64(days[0], 'D')}", "note"))
     if there.size and there[-1] < len(days) - 1:
-        out.append(finding(ticker, "ends early", days[there[-1:]], f"no price after; others end {days[-1]}", "note"))
+        out.append(finding(ticker, "ends early", days[there[-1:]], f"no price after; others end {np.datetime64(days[-1], 'D')}", "note"))
     return out

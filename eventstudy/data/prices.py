@@ -33,7 +33,7 @@ __all__ = ["DateLike", "PriceSource", "Prices", "load_prices"]
 DateLike: TypeAlias = str | date | datetime | pd.Timestamp | np.datetime64
 PriceSource: TypeAlias = str | Path | pd.DataFrame | PriceProvider | Any  # Any: whatever narwhals reads
 
-_INFO: Final = ("provider", "basis", "currency", "first", "last", "rows", "fetched_at", "sha256")
+_INFO: Final = ("provider", "basis", "currency", "tz", "first", "last", "rows", "fetched_at", "sha256")
 _ISO_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}([T ]00:00(:00(\.0+)?)?)?")
 
 
@@ -61,8 +61,9 @@ class Prices(pd.DataFrame):
     def info(self) -> pd.DataFrame:  # type: ignore[override]
         """Provenance, one row per ticker of this frame.
 
-        Columns ``provider``, ``basis``, ``currency``, ``first`` and ``last`` (first and last date with a
-        price *in this frame*), ``rows`` (number of prices), ``fetched_at`` (UTC), ``sha256`` of the source.
+        Columns ``provider``, ``basis``, ``currency``, ``tz`` (zone of the exchange), ``first`` and ``last``
+        (first and last date with a price *in this frame*), ``rows`` (number of prices), ``fetched_at`` (UTC),
+        ``sha256`` of the source.
         """
         known = pd.DataFrame() if self._sources is None else self._sources
         out = known.reindex(index=pd.Index(self.columns, name="ticker"), columns=list(_INFO))

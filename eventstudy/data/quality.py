@@ -183,7 +183,7 @@ def price_quality(prices: Prices, calendar: str | None = None, rules: QualityRul
     zones = known["tz"] if "tz" in known else pd.Series(None, index=prices.columns, dtype=object)
     bars = _fields(prices)
     found = _currencies(known.get("currency"), days) if len(days) else []
-    common = _common(values)
+    common, unrest = _common(values)
     for place, ticker in enumerate(names):
         exchange = calendar or exchange_of(ticker, zones.iloc[place])
         if exchange is None:
@@ -191,7 +191,7 @@ def price_quality(prices: Prices, calendar: str | None = None, rules: QualityRul
         else:
             open_days = _open(exchange, days, calendar is not None)
         mine = {name: column[:, place] for name, column in bars.items()}
-        found += check_security(ticker, days, values[:, place], mine, chosen, open_days, exchange, common)
+        found += check_security(ticker, days, values[:, place], mine, chosen, open_days, exchange, common, unrest)
         found += coverage(ticker, days, values[:, place])
     return QualityReport(_frame(found), len(names), len(days), chosen)
 
@@ -227,14 +227,24 @@ def bars_quality(
     return QualityReport(_frame(found), len(daily), longest, chosen)
 
 
-def _common(values: FloatArray) -> FloatArray | None:
-    """Level that the securities have in common: their median moves, summed; None with fewer than three."""
+def _common(values: FloatArray) -> tuple[FloatArray | None, FloatArray | None]:
+    """Level that the securities have in common (their median moves, summed), and the day's unrest.
+
+    That is the median distance of their moves from the median one, over its usual value, at least 1; None with fewer
+    than ten securities, and None for both with fewer than three.
+    """
     if values.shape[1] < 3 or len(values) < 2:
-        return None
+        return None, None
     with np.errstate(invalid="ignore", divide="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a date without any move
-        move = np.nanmedian(np.diff(np.log(np.where(values > 0, values, np.nan)), axis=0), axis=1)
-    return np.concatenate([[0.0], np.cumsum(np.nan_to_num(move))])
+        moves = np.diff(np.log(np.where(values > 0, values, np.nan)), axis=0)
+        move = np.nanmedian(moves, axis=1)
+        level = np.concatenate([[0.0], np.cumsum(np.nan_to_num(move))])
+        if values.shape[1] < 10:
+            return level, None
+        spread = np.nanmedian(np.abs(moves - move[:, None]), axis=1)
+        ratio = spread / np.nanmedian(spread)
+    return level, np.concatenate([[1.0], np.fmax(1.0, np.where(np.isfinite(ratio), ratio, 1.0))])
 
 
 def _fields(prices: Prices) -> dict[str, np.ndarray[Any, Any]]:

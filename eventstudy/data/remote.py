@@ -13,7 +13,7 @@ from typing import Final
 
 import pandas as pd
 
-from eventstudy.data.bars import Bars, checked_bars
+from eventstudy.data.bars import Bars, checked_bars, shown
 from eventstudy.data.cache import CacheEntry, PriceCache
 from eventstudy.data.failures import Failure, failures_of
 from eventstudy.data.intervals import is_intraday
@@ -89,6 +89,10 @@ def fetch_cached(
     if offline or offline_by_environment() or cache.taken is not None:
         return _held(mine, start, end, cache)
     now = datetime.now(UTC)
+    if start is not None and start > now.date():
+        raise InputError(
+            f"start {start} is after today, {now.date()} (UTC).", remedy="Ask for a past date.", start=start
+        )
     needed = now.date() if end is None else min(end, now.date())
     bars: dict[str, Bars] = {}
     wanted: dict[str, _Want] = {}
@@ -295,6 +299,8 @@ class _Run:
         return _change(old, bars, bars.frame.index[0].date() if is_intraday(self._interval) else None)
 
     def _fail(self, symbol: str, want: _Want, cause: Failure) -> None:
+        if want.old is not None and cause is not _NOT_TRIED:
+            cause = Failure(f"{cause} (the cache has it up to {shown(want.old.frame.index[-1])})", cause.kind)
         if want.change:
             cause = Failure(
                 f"{cause} (its cached prices are out of date, {want.change}, and the whole series could not be "

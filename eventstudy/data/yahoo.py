@@ -273,6 +273,9 @@ class YahooProvider:
                 return None  # one of several requests; a week may have no session
             raise failure from exc
         self._reached = True
+        for name in ("currency", "exchangeTimezoneName"):
+            if not isinstance(meta[name], str | None):
+                raise _Failed(f"an answer that cannot be read ({name} is {meta[name]!r})", "unreadable", again=True)
         bars = _as_bars(frame, meta, now, interval)
         if bars is None:
             return None
@@ -375,7 +378,8 @@ def _seconds(header: str | None) -> float:
     if not header:
         return 0.0
     try:
-        return max(float(header), 0.0)
+        seconds = float(header)
+        return seconds if seconds > 0.0 else 0.0  # nan too
     except ValueError:
         pass
     try:

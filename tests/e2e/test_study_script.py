@@ -116,3 +116,9 @@ def test_one_page(parts) -> None:
     lines = verdict.page(study, claims).splitlines()
     assert len(lines) <= 72
     assert max(map(len, lines)) <= 100
+
+
+def test_the_documentation_shows_the_verdict_as_it_is(parts) -> None:
+    _, study, _, claims, verdict = parts
+    page = (SCRIPTS.parent / "docs" / "walkthrough.md").read_text(encoding="utf-8")
+    assert verdict.page(study, claims).rstrip() in page

@@ -169,7 +169,7 @@ def test_the_standard_error_of_a_sum_is_the_double_sum(synthetic, study_of, even
 def test_intervals_of_sums_cover_what_is_true() -> None:
     """No event, correlated securities: 95 % intervals of the total hold zero in 95 % of samples."""
     rng = np.random.default_rng(12)
-    held, n = 0, 600
+    held, n = 0, 300
     days = pd.bdate_range("2023-01-02", periods=180)
     names = [f"S{i}" for i in range(8)]
     count = table(ticker=names, shares=rng.integers(1, 50, 8) * 1e6, as_of="2023-01-02", currency="USD")
