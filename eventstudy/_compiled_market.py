@@ -4,6 +4,7 @@ Imported on first use, like :mod:`eventstudy._compiled`; the numpy twin is that 
 any order, so their windows lie anywhere in the panel, and fetching them takes longer than summing them. The events are
 therefore dealt out by security first: one row of the panel stays in the cache while all its events are fitted. Each
 leaves one cache line of numbers, which a second pass over the events in their own order spreads to where they belong.
+Many events of one security are dealt out by stretches of sessions too, so that windows that meet are fitted together.
 What is summed, and in which order, depends on the event's own window and on nothing else.
 """
 
@@ -23,6 +24,8 @@ _AHEAD = 2  # events between asking for returns and summing them
 _AHEAD_AR = 8
 _AHEAD_SUM = 32
 _EVENT = 0xFFFFFFFF
+_STRETCH = 8  # binary logarithm of the sessions whose events are fitted together: their windows stay in the cache
+_PER_STRETCH = 4  # fewer events in a stretch are not worth it
 # columns of the line an event leaves
 _ALPHA, _BETA, _SIGMA2, _R2, _CENTER, _INVERSE, _N_OBS, _STATUS = range(8)
 
@@ -38,15 +41,17 @@ def fit_market(
     out: LinearArrays,
 ) -> None:
     """Fill ``out``; parameters as for :func:`eventstudy.kernels.fit_linear`."""
-    n = len(security)
-    start, packed = np.empty(len(values) + 2, np.int64), np.empty(n, np.int64)
-    by_security(security, position, start, packed)
+    n, rows = len(security), len(values)
+    per_row = (len(factor) >> _STRETCH) + 1
+    per_row = per_row if n >= _PER_STRETCH * rows * per_row else 1
+    start, packed = np.empty(rows * per_row + 2, np.int64), np.empty(n, np.int64)
+    by_stretch(security, position, per_row, start, packed)
     moments = np.empty((len(factor), 2))
     regressor_moments(factor, position, est, moments)
     line = _aligned(n, _LINE)
 
     def fit(part: slice) -> None:
-        fit_sorted(values, factor, moments, start, packed, part.start, part.stop, est, min_obs, line)
+        fit_sorted(values, factor, moments, per_row, start, packed, part.start, part.stop, est, min_obs, line)
 
     def write(part: slice) -> None:
         arrays = out.take(part)
@@ -84,17 +89,26 @@ def _aligned(n: int, width: int) -> FloatArray:
 
 
 @_jit
-def by_security(security: Any, position: Any, start: Any, packed: Any) -> None:
-    """Counting sort: events of security ``r`` fill ``packed[start[r] : start[r + 1]]``, column and number in one."""
+def by_stretch(security: Any, position: Any, per_row: int, start: Any, packed: Any) -> None:
+    """Counting sort: events of stretch ``g`` fill ``packed[start[g] : start[g + 1]]``, column and number in one.
+
+    Row ``r`` of the panel holds the stretches ``r * per_row`` to ``(r + 1) * per_row - 1``.
+    """
     start[:] = 0
     for i in range(security.shape[0]):
-        start[security[i] + 2] += 1
-    for r in range(2, start.shape[0]):
-        start[r] += start[r - 1]
+        start[_stretch(security[i], position[i], per_row) + 2] += 1
+    for g in range(2, start.shape[0]):
+        start[g] += start[g - 1]
     for i in range(security.shape[0]):
-        at = start[security[i] + 1]
+        g = _stretch(security[i], position[i], per_row)
+        at = start[g + 1]
         packed[at] = (position[i] << 32) | i
-        start[security[i] + 1] = at + 1
+        start[g + 1] = at + 1
+
+
+@_jit
+def _stretch(security: int, position: int, per_row: int) -> int:
+    return security * per_row + min(max(0, position >> _STRETCH), per_row - 1)
 
 
 @_jit
@@ -138,6 +152,7 @@ def fit_sorted(
     values: Any,
     factor: Any,
     moments: Any,
+    per_row: int,
     start: Any,
     packed: Any,
     first: int,
@@ -149,19 +164,22 @@ def fit_sorted(
     """Fit events ``first..last`` of the sorted ones; row ``i`` of ``line`` takes the numbers of event ``i``."""
     n_sessions = values.shape[1]
     flat = line.reshape(-1)
-    security = np.searchsorted(start, first, side="right") - 1
-    ahead = security
+    stretch = np.searchsorted(start, first, side="right") - 1
+    security = stretch // per_row
+    ahead, coming = stretch, security
     for q in range(first, last):
         if q + _AHEAD < last:
             while q + _AHEAD >= start[ahead + 1]:
                 ahead += 1
+                coming = ahead // per_row
             low, high = _bounds(packed[q + _AHEAD] >> 32, est, n_sessions)
-            row = values[ahead]
+            row = values[coming]
             for t in range(low, high, _LINE):
                 _prefetch(row, t)
             _prefetch(flat, (packed[q + _AHEAD] & _EVENT) * 8)
-        while q >= start[security + 1]:
-            security += 1
+        while q >= start[stretch + 1]:
+            stretch += 1
+            security = stretch // per_row
         at = packed[q] >> 32
         out = line[packed[q] & _EVENT]
         low, high = _bounds(at, est, n_sessions)

@@ -43,9 +43,9 @@ class ResolvedEvents:
 
     Parameters
     ----------
-    position, session : ndarray
-        The attributes of these names.
-    rule, shift, reason : ndarray, or function that makes it
+    position : ndarray
+        The attribute of this name.
+    session, rule, shift, reason : ndarray, or function that makes it
         The attributes of these names: of a million events they are rarely read, and made when they are.
 
     Attributes
@@ -65,14 +65,18 @@ class ResolvedEvents:
     def __init__(
         self,
         position: IntArray,
-        session: DayArray,
+        session: DayArray | Callable[[], DayArray],
         rule: ObjectArray | Callable[[], ObjectArray],
         shift: IntArray | Callable[[], IntArray],
         reason: ObjectArray | Callable[[], ObjectArray],
     ) -> None:
         self.position = _frozen(position)
-        self.session = _frozen(session)
-        self._rule, self._shift, self._reason = rule, shift, reason
+        self._session, self._rule, self._shift, self._reason = session, rule, shift, reason
+
+    @functools.cached_property
+    def session(self) -> DayArray:
+        """Event sessions."""
+        return _frozen(self._session() if callable(self._session) else self._session)
 
     @functools.cached_property
     def rule(self) -> ObjectArray:
@@ -104,8 +108,10 @@ def resolved(events: Events, panel_sessions: pd.DatetimeIndex, calendar: str) ->
     stated = events._local_days()
     reasons: dict[int, str] = {}
     timed = np.flatnonzero(events.has_time)
+    session: DayArray | Callable[[], DayArray]
     if not len(timed):
-        position, session, code = _dates(events, None, stated, days, reasons)
+        position, code = _dates(events, None, stated, days, reasons)
+        session = functools.partial(_sessions_at, days, position)
     else:
         n = len(events)
         position = np.full(n, -1, dtype=np.int64)
@@ -113,11 +119,12 @@ def resolved(events: Events, panel_sessions: pd.DatetimeIndex, calendar: str) ->
         code = np.full(n, _NONE, dtype=np.int8)
         bare = np.flatnonzero(~events.has_time)
         if len(bare):
-            position[bare], session[bare], code[bare] = _dates(events, bare, stated[bare], days, reasons)
+            position[bare], code[bare] = _dates(events, bare, stated[bare], days, reasons)
+            session[bare] = _sessions_at(days, position[bare])
         _moments(events, timed, calendar, days, (position, session, code), reasons)
     # dates that are sessions cannot meet there: no table holds one ticker twice at one stamp
     if len(timed) or (code == _NEXT).any() or not events._whole_days:
-        _check_one_per_session(events, session)
+        _check_one_per_session(events, session() if callable(session) else session)
     return ResolvedEvents(
         position,
         session,
@@ -131,7 +138,12 @@ def _rules(code: _Codes) -> ObjectArray:
     return _WORDS[code]
 
 
-def _shifts(session: DayArray, stated: DayArray) -> IntArray:
+def _sessions_at(days: DayArray, position: IntArray) -> DayArray:
+    return np.where(position < 0, np.datetime64("NaT"), days[position])
+
+
+def _shifts(found: DayArray | Callable[[], DayArray], stated: DayArray) -> IntArray:
+    session = found() if callable(found) else found
     return np.where(np.isnat(session), 0, (session - stated).astype(np.int64))
 
 
@@ -144,8 +156,8 @@ def _reasons(n: int, reasons: dict[int, str]) -> ObjectArray:
 
 def _dates(
     events: Events, rows: IntArray | None, wanted: DayArray, days: DayArray, reasons: dict[int, str]
-) -> _Columns:
-    """Sessions of the bare dates ``wanted``, those of ``rows`` (None: of all); adds to ``reasons``."""
+) -> tuple[IntArray, _Codes]:
+    """Positions of the bare dates ``wanted``, those of ``rows`` (None: of all), and rules; adds to ``reasons``."""
     # every date the panel spans is looked up once: few dates stand for a million events. A day more at either end
     # stands for all beyond it.
     first, last = days[0] - 1, days[-1] + 1
@@ -157,14 +169,10 @@ def _dates(
     code[0], code[-1] = _EARLY, _LATE
     good = code >= 0
     nth = wanted.view(np.int64) - first.astype(np.int64)
-    columns = (
-        np.where(good, at, -1).take(nth, mode="clip"),
-        np.where(good, found, np.datetime64("NaT")).take(nth, mode="clip"),
-        code.take(nth, mode="clip"),
-    )
+    position, codes = np.where(good, at, -1).take(nth, mode="clip"), code.take(nth, mode="clip")
     span = f"its sessions run from {days[0]} to {days[-1]}"
-    for row in np.flatnonzero(columns[0] < 0).tolist():
-        day, why = wanted[row], columns[2][row]
+    for row in np.flatnonzero(position < 0).tolist():
+        day, why = wanted[row], codes[row]
         event = row if rows is None else int(rows[row])
         what = {
             _EARLY: f"the date {day} lies before the panel; {span}. Load earlier prices, or leave the event out.",
@@ -175,7 +183,7 @@ def _dates(
             or f"the panel has no session from {day} to {found[nth[row]] - 1}, more than a holiday. "
             "Load the missing prices, or leave the event out."
         )
-    return columns
+    return position, codes
 
 
 def _moments(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 
     from eventstudy.compare import Comparison
     from eventstudy.results import EventStudyResults
-    from eventstudy.windows import WindowLike
+    from eventstudy.windows import Window, WindowLike
 
-__all__ = ["distribution", "estimation_fit", "model_comparison"]
+__all__ = ["distribution", "estimation_fit", "model_comparison", "model_windows"]
 
 _MOST = 60  # events whose dots can still be told from a cloud
 
@@ -51,10 +52,12 @@ def model_comparison(
         for at, res in enumerate(found.results.values()):
             car = res.car(window)["car"].dropna().to_numpy()
             if len(car) <= _MOST:
-                axes.plot(car, np.full(len(car), at), "o", color=_style.QUIET, markersize=3.2, zorder=2, gid="car")
+                axes.plot(
+                    car, np.full(len(car), at + 0.27), "o", color=_style.QUIET, markersize=3.2, zorder=2, gid="car"
+                )
             else:
                 low, high = np.quantile(car, (0.05, 0.95))
-                axes.hlines(at, low, high, color=_style.QUIET, linewidth=6, zorder=2, gid="spread")
+                axes.hlines(at + 0.27, low, high, color=_style.QUIET, linewidth=3, zorder=2, gid="spread")
         axes.axvline(0, color="#666666", linewidth=0.8, zorder=1.5)
         excludes = (table["ci_lower"] > 0) | (table["ci_upper"] < 0)
         colour = _style.PALETTE[0]
@@ -63,12 +66,12 @@ def model_comparison(
         axes.scatter(table["caar"], y, s=34, c=face, edgecolors=colour, linewidths=1.5, zorder=4, gid="caar")
         axes.set_yticks(y, table.index.tolist())
         axes.tick_params(axis="y", length=0)
-        axes.set_ylim(len(table) - 0.4, -1.1)
+        axes.set_ylim(len(table) - 0.3, -1.1)
         _style.percent_axis(axes, "x")
         _style.axis_label(axes, "x", f"cumulative abnormal return over {window} (%)")
         counts = sorted({int(n) for n in table["n"]})
         n = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-        behind = "grey: its security-events" if len(first) <= _MOST else "grey: 5 to 95 % of its security-events"
+        behind = "grey: the security-events" if len(first) <= _MOST else "grey: 5 to 95 % of the security-events"
         about = (
             f"{n} security-event{'s' if n != '1' else ''}; bars: {_level(first)} interval of the mean; filled marker: "
             f"it excludes zero; {behind}"
@@ -89,6 +92,43 @@ def model_comparison(
         _style.header(axes, f"Mean cumulative abnormal return over {window} by model", about)
         _style.finish(axes, own)
     return axes
+
+
+def model_windows(found: Comparison, windows: Sequence[Window]) -> Figure:
+    """Mean CAR of each model with its interval, one panel for each window over one list of models and one scale."""
+    first = next(iter(found.results.values()))
+    windows = list(dict.fromkeys(windows))
+    names = list(found.results)
+    y, colour = np.arange(len(names)), _style.PALETTE[0]
+    widest = max(_style.text_width(name, _style.BODY) for name in names) / 72
+    with _style.context():
+        figure = _style.new_figure(max(0.6 + widest + 1.9 * len(windows), 6.0), 1.9 + 0.3 * len(names))
+        panels: list[Any] = list(np.atleast_1d(figure.subplots(1, len(windows), sharex=True, sharey=True)))
+        for axes, window in zip(panels, windows, strict=True):
+            table = found.caar(window)
+            _style.dress(axes, grid="x")
+            axes.axvline(0, color="#666666", linewidth=0.8, zorder=1.5)
+            axes.hlines(y, table["ci_lower"], table["ci_upper"], colors=colour, linewidth=2.0, zorder=3, gid="interval")
+            excludes = (table["ci_lower"] > 0) | (table["ci_upper"] < 0)
+            face = [colour if full else "white" for full in excludes]
+            axes.scatter(table["caar"], y, s=30, c=face, edgecolors=colour, linewidths=1.4, zorder=4, gid="caar")
+            axes.set_title(str(window), fontsize=_style.BODY, fontweight="bold", color=_style.BLACK, pad=4)
+            axes.spines["left"].set_visible(False)
+        panels[0].set_ylim(len(names) - 0.4, -0.6)
+        _style.percent_axis(panels[0], "x")
+        figure.canvas.draw()
+        panels[0].set_yticks(y, names)
+        for axes in panels:
+            axes.tick_params(axis="y", length=0, labelleft=axes is panels[0])
+        about = (
+            f"One panel for each window, one scale; bars: {_level(first)} interval of the mean; filled marker: it "
+            "excludes zero, hollow: it does not"
+        )
+        title = "Mean cumulative abnormal return by model and window"
+        note = f"Estimated over sessions {first.fit.index.words}."
+        source = f" Prices: {first.study.returns.source}." if first.study.returns.source else ""
+        _style.frame(figure, title, about, "mean cumulative abnormal return (%)", "", note + source)
+    return figure
 
 
 def distribution(

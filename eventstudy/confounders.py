@@ -17,25 +17,18 @@ from eventstudy._typing import BoolArray, IntArray
 from eventstudy.errors import InputError
 from eventstudy.event_calendar import EventCalendar
 from eventstudy.events import Events
-from eventstudy.overlap import by_exchange, event_days, expanded, key_range, placed
+from eventstudy.overlap import Held, by_exchange, days_of, event_days, expanded, key_range, placed
 from eventstudy.windows import Window, WindowLike
 
 if TYPE_CHECKING:
-    from eventstudy.results import EventStudyResults
+    from eventstudy.panel import ReturnPanel
 
-__all__ = [
-    "Reach",
-    "confounded_by",
-    "confounded_mask",
-    "confounder_texts",
-    "downweighted",
-    "marks_of",
-    "split_by_confounding",
-    "unconfounded",
-]
+__all__ = ["REACHES", "Matches", "Reach", "Reaches", "confounded_by", "hull_of", "joined", "matches", "reach_codes"]
 
 Reach: TypeAlias = Literal["security", "group", "sector", "market"]
-_REACHES: Final = get_args(Reach)
+Reaches: TypeAlias = str | Iterable[str] | None
+"""How near a row of a calendar must be: one word, several, or None for all."""
+REACHES: Final = get_args(Reach)
 _SEED: Final = "seed"
 _COLUMNS: Final = (
     "event_id",
@@ -59,7 +52,7 @@ _COLUMNS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Matches:
+class Matches:
     """Pairs of a security-event and a row of a calendar; every array has shape (n_pairs,).
 
     In the order of the events, then of ``tau``, then of the calendar.
@@ -76,20 +69,37 @@ class _Matches:
 def confounded_by(
     events: Events,
     calendar: EventCalendar,
-    sessions: pd.DatetimeIndex | None,
+    sessions: pd.DatetimeIndex | ReturnPanel | None,
     windows: Sequence[WindowLike],
     *,
     exchange: str = "NYSE",
-    reach: str | Iterable[str] | None = None,
+    reach: Reaches = None,
 ) -> pd.DataFrame:
     """Table behind :meth:`eventstudy.Events.confounded_by`."""
     chosen = _windows(windows)
-    hull = Window(min(window.start for window in chosen), max(window.end for window in chosen))
-    position, held = placed(events, sessions, exchange, hull)
-    found = _matches(events, position, calendar, held, hull, exchange, reach)
-    rows, names = calendar.frame, np.array(_REACHES, dtype=object)
+    position, held = placed(events, sessions, exchange, hull_of(chosen))
+    return joined(events, position, calendar, held, chosen, exchange, reach)
+
+
+def hull_of(windows: Sequence[Window]) -> Window:
+    """The shortest window that holds all of some."""
+    return Window(min(window.start for window in windows), max(window.end for window in windows))
+
+
+def joined(
+    events: Events,
+    position: IntArray,
+    calendar: EventCalendar,
+    held: Held,
+    windows: Sequence[Window],
+    exchange: str,
+    reach: Reaches,
+) -> pd.DataFrame:
+    """One row for each event, window and row of the calendar within the hull of the windows."""
+    found = matches(events, position, calendar, held, hull_of(windows), exchange, reach)
+    rows, names = calendar.frame, np.array(REACHES, dtype=object)
     parts = []
-    for window in chosen:
+    for window in windows:
         columns: dict[str, Any] = {
             "event_id": events.event_id[found.event],
             "ticker": events.ticker[found.event],
@@ -112,23 +122,6 @@ def confounded_by(
     return frame.drop(columns="_event")
 
 
-def confounded_mask(
-    events: Events,
-    position: IntArray,
-    calendar: EventCalendar,
-    sessions: pd.DatetimeIndex,
-    window: Window,
-    exchange: str,
-    reach: str | Iterable[str] | None,
-) -> BoolArray:
-    """Whether each event has another dated event inside ``window``, shape (n_events,)."""
-    held = {name: sessions for name in by_exchange(events, exchange)}
-    found = _matches(events, position, calendar, held, window, exchange, reach)
-    mask = np.zeros(len(events), dtype=bool)
-    mask[found.event] = True
-    return mask
-
-
 def _windows(windows: Sequence[WindowLike]) -> list[Window]:
     single = isinstance(windows, Window | str) or (
         len(windows) == 2 and all(isinstance(end, int | np.integer) for end in windows)
@@ -139,37 +132,38 @@ def _windows(windows: Sequence[WindowLike]) -> list[Window]:
     return list(dict.fromkeys(chosen))
 
 
-def _reach_codes(reach: str | Iterable[str] | None) -> set[int]:
-    wanted = _REACHES if reach is None else (reach,) if isinstance(reach, str) else tuple(reach)
-    unknown = [name for name in wanted if name not in _REACHES]
+def reach_codes(reach: Reaches) -> set[int]:
+    """Places of the words of reach in :data:`REACHES`."""
+    wanted = REACHES if reach is None else (reach,) if isinstance(reach, str) else tuple(reach)
+    unknown = [name for name in wanted if name not in REACHES]
     if unknown or not wanted:
         raise InputError(
-            f"reach={reach!r} is not known.", remedy=f"Use one or several of {', '.join(map(repr, _REACHES))}."
+            f"reach={reach!r} is not known.", remedy=f"Use one or several of {', '.join(map(repr, REACHES))}."
         )
-    return {_REACHES.index(name) for name in wanted}
+    return {REACHES.index(name) for name in wanted}
 
 
 # -- joins ---------------------------------------------------------------------------------------------------------
 
 
-def _matches(
+def matches(
     events: Events,
     position: IntArray,
     calendar: EventCalendar,
-    held: dict[str, pd.DatetimeIndex],
+    held: Held,
     window: Window,
     exchange: str,
-    reach: str | Iterable[str] | None,
-) -> _Matches:
+    reach: Reaches,
+) -> Matches:
     """Rows of the calendar that concern an event and lie in its window, its own announcement left out."""
-    wanted = _reach_codes(reach)
+    wanted = reach_codes(reach)
     parts: list[list[npt.NDArray[Any]]] = []
     for name, members in by_exchange(events, exchange).items():
         days = held[name]
         place = calendar.resolve(days, name)
         usable = members[position[members] >= 0]
         pairs = [
-            _joined(position[usable], codes, place.position, row, row_codes, window, len(days), level)
+            _joined(position[usable], codes, place.position, row, row_codes, window, len(days_of(days)), level)
             for level, codes, row, row_codes in _levels(events, usable, calendar)
             if level in wanted
         ]
@@ -177,14 +171,14 @@ def _matches(
             parts.append([usable[at], row, tau, level_of, place.session[row], place.rule[row]])
     if not parts:
         none = np.empty(0, dtype=np.int64)
-        return _Matches(none, none, none, none, none.astype("datetime64[D]"), none.astype(object))
+        return Matches(none, none, none, none, none.astype("datetime64[D]"), none.astype(object))
     event, row, tau, level_of, session, rule = (np.concatenate(column) for column in zip(*parts, strict=True))
     order = np.lexsort((level_of, row, tau, event))
     event, row, tau = event[order], row[order], tau[order]
     keep = ~_own(events, calendar, event, row, tau)
     keep[1:] &= (event[1:] != event[:-1]) | (row[1:] != row[:-1])  # named twice, as ticker and group: the nearest
     left = order[keep]
-    return _Matches(event[keep], row[keep], tau[keep], level_of[left], session[left], rule[left])
+    return Matches(event[keep], row[keep], tau[keep], level_of[left], session[left], rule[left])
 
 
 def _levels(
@@ -204,7 +198,7 @@ def _levels(
         there = found >= 0
         yield level, own, rows[there], found[there]
     for level in (2, 3):
-        there = lower == _REACHES[level]
+        there = lower == REACHES[level]
         yield level, np.zeros(len(usable), np.int64), rows[there], np.zeros(int(there.sum()), np.int64)
 
 
@@ -243,105 +237,3 @@ def _own(events: Events, calendar: EventCalendar, event: IntArray, row: IntArray
         kind = frame["kind"].to_numpy(dtype=object)[row]
         own |= (kind != "") & (kind == kinds.astype(str).to_numpy(dtype=object)[event])
     return np.asarray(own & (tau == 0), dtype=bool)
-
-
-# -- what results do with it ---------------------------------------------------------------------------------------
-
-
-def _mask_of(res: EventStudyResults, calendar: EventCalendar, window: Window, reach: Any) -> BoolArray:
-    study = res.study
-    events = study.events.subset(res.kept)
-    return confounded_mask(
-        events, res.fit.index.position, calendar, study.returns.sessions, window, study.calendar, reach
-    )
-
-
-def unconfounded(res: EventStudyResults, calendar: EventCalendar, window: Window, reach: Any) -> EventStudyResults:
-    """Results without the events that have another dated event in ``window``."""
-    mask = _mask_of(res, calendar, window, reach)
-    if mask.all():
-        far = "" if reach is not None else ' reach="security" counts only what names the security itself; or'
-        raise InputError(
-            f"All {len(res)} events have another dated event within {window}: none is left.",
-            remedy=f"Shorten the window;{far} leave rows out with calendar.without(...).",
-        )
-    return res.select(mask=~mask)
-
-
-def split_by_confounding(res: EventStudyResults, calendar: EventCalendar, window: Window, reach: Any) -> pd.DataFrame:
-    """CAAR and the p-values of the tests for clean events, confounded events and all."""
-    mask = _mask_of(res, calendar, window, reach)
-    rows: dict[str, dict[str, Any]] = {}
-    for name, which in (("clean", ~mask), ("confounded", mask), ("all", np.ones(len(res), dtype=bool))):
-        if not which.any():
-            rows[name] = {"start": window.start, "end": window.end, "n": 0}
-            continue
-        part = res.select(mask=which)
-        row: dict[str, Any] = {str(key): value for key, value in part.caar(window).iloc[0].items()}
-        row |= {f"{result.name}_p": result.p_value for result in part._results(window)}
-        rows[name] = row
-    frame = pd.DataFrame.from_dict(rows, orient="index", columns=list(rows["all"])).rename_axis("events")
-    return frame.astype({"start": np.int64, "end": np.int64, "n": np.int64})
-
-
-def downweighted(
-    res: EventStudyResults, calendar: EventCalendar, window: Window, factor: float, reach: Any
-) -> EventStudyResults:
-    """Results whose confounded events weigh ``factor`` times as much."""
-    from dataclasses import replace
-
-    if isinstance(factor, bool) or not isinstance(factor, int | float | np.number) or not 0.0 < factor <= 1.0:
-        raise InputError(
-            f"factor={factor!r} is not above 0 and at most 1.", remedy="Such as 0.5; unconfounded() leaves events out."
-        )
-    mask, events = _mask_of(res, calendar, window, reach), res.study.events
-    weight = np.ones(len(events)) if events.weight is None else events.weight.copy()
-    weight[res.kept[mask]] *= float(factor)
-    return replace(res, study=replace(res.study, events=replace(events, weight=weight)))
-
-
-def confounder_texts(res: EventStudyResults, calendar: EventCalendar, window: Window, reach: Any = None) -> list[str]:
-    """For each event, what else lies in ``window``: ``"FOMC statement (0); quarterly results (+1)"``; or blank."""
-    study = res.study
-    events = study.events.subset(res.kept)
-    held = {name: study.returns.sessions for name in by_exchange(events, study.calendar)}
-    found = _matches(events, res.fit.index.position, calendar, held, window, study.calendar, reach)
-    label = calendar.frame["label"].to_numpy(dtype=object)[found.row]
-    texts: list[list[str]] = [[] for _ in range(len(events))]
-    for event, text, tau in zip(found.event.tolist(), label, found.tau.tolist(), strict=True):
-        texts[event].append(f"{text} ({tau:+d})" if tau else f"{text} (0)")
-    return ["; ".join(parts) for parts in texts]
-
-
-def marks_of(calendar: EventCalendar, res: EventStudyResults, reach: Any, width: int) -> dict[int, str]:
-    """Text of each session of the event window on which something else happened; see ``EventCalendar.marks``."""
-    if isinstance(width, bool) or not isinstance(width, int | np.integer) or width < 8:
-        raise InputError(f"width={width!r} is not a whole number of characters from 8.", remedy="Such as 60.")
-    if len(np.unique(res.fit.index.position)) > 1:
-        raise InputError(
-            "The events have different event sessions, so that a relative session is no date.",
-            remedy="Choose events of one date first: results.select(mask=results.events['session'] == date).",
-        )
-    frame = confounded_by(
-        res.study.events.subset(res.kept),
-        calendar,
-        res.study.returns.sessions,
-        [res.fit.index.event],
-        exchange=res.study.calendar,
-        reach=reach,
-    )
-    marks: dict[int, list[str]] = {}
-    for _, part in frame.groupby(["tau", "confounder"], sort=False):
-        named = part["reach"].eq("security").all()
-        who = f"{', '.join(sorted(part['ticker'].unique()))}: " if named else ""
-        first = part.iloc[0]
-        marks.setdefault(int(first["tau"]), []).append(f"{who}{first['confounder']}")
-    return {tau: _shortened("; ".join(texts), width) for tau, texts in sorted(marks.items())}
-
-
-def _shortened(text: str, width: int) -> str:
-    """Text of at most ``width`` characters, cut between words where there is a place for it."""
-    if len(text) <= width:
-        return text
-    cut = text[:width].rfind(" ")
-    return f"{text[: cut if cut > width // 2 else width - 1].rstrip(' ;,:')}…"

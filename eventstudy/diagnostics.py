@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,10 +13,14 @@ from scipy import special
 from eventstudy._typing import BoolArray, FloatArray, IntArray
 from eventstudy.errors import InputError
 from eventstudy.kernels import chunks
-from eventstudy.models.arrays import EventData, event_data
+from eventstudy.models.arrays import ArrayFit, EventData, event_data, windows_of
+from eventstudy.models.linear import LinearFit
 
 if TYPE_CHECKING:
+    from eventstudy.models.base import ModelFit
+    from eventstudy.panel import ReturnPanel
     from eventstudy.results import EventStudyResults
+    from eventstudy.windows import EventIndex
 
 __all__ = ["arch_lm", "chow", "diagnostics", "durbin_watson", "jarque_bera", "ljung_box", "outliers"]
 
@@ -36,10 +42,13 @@ def diagnostics(res: EventStudyResults, *, lags: int = 5, threshold: float = 5.0
         rows = np.arange(part.start, part.stop)
         e = fit.residuals(rows)
         index = fit.index.take(rows)
+        regression = _regression(fit, panel, index, benchmarks, e)
+        if isinstance(fit, ArrayFit) and fit.noise_before is not None:
+            e = e / np.sqrt(fit.noise_before[rows])
         statistic, p_value = ljung_box(e, int(lags))
         arch, arch_p = arch_lm(e, int(lags))
         normal, normal_p = jarque_bera(e)
-        shift, shift_p = chow(event_data(panel, index, benchmarks))
+        shift, shift_p = chow(regression)
         count, at = outliers(e, float(threshold))
         column = np.clip(index.position + index.estimation.start + at, 0, panel.n_sessions - 1)
         worst = pd.DatetimeIndex(panel.sessions[column]).where(count > 0)
@@ -62,6 +71,27 @@ def diagnostics(res: EventStudyResults, *, lags: int = 5, threshold: float = 5.0
             )
         )
     return pd.concat([identity, pd.concat(parts, ignore_index=True)], axis=1)
+
+
+def _regression(
+    fit: ModelFit, panel: ReturnPanel, index: EventIndex, benchmarks: Sequence[str], e: FloatArray
+) -> EventData:
+    """What a test for a change of coefficients regresses on what: as the model does, or on what the model expected.
+
+    A model whose regressors differ between events, of donors or peers, is tested by the slope of returns on its own
+    expectation, of which a constant one leaves the mean.
+    """
+    if isinstance(fit, LinearFit) and len(fit.design.factors):
+        data, rate = event_data(panel, index), fit.design.offset
+        x = np.stack([windows_of(factor, index.position, index.estimation) for factor in fit.design.factors], -1)
+        y = data.y if rate is None else data.y - windows_of(rate, index.position, index.estimation)
+        return replace(data, y=y, x=x)
+    data = event_data(panel, index, benchmarks)
+    if benchmarks:
+        return data
+    expected = data.y - e
+    moves = np.nanstd(np.where(_empty(expected), 0.0, expected), axis=1) > 1e-12
+    return replace(data, x=expected[..., None]) if moves.all() else data
 
 
 def _centred(e: FloatArray) -> tuple[FloatArray, BoolArray]:

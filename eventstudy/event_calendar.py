@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -17,13 +18,14 @@ from eventstudy._event_columns import read_csv
 from eventstudy._frames import as_pandas
 from eventstudy._stamps import NS_PER_DAY, ObjectArray, Origin, read_stamps, read_zones, stripped
 from eventstudy.data import sample
-from eventstudy.data.calendars import RULES
-from eventstudy.errors import DataSourceError, InputError
+from eventstudy.data.calendars import RULES, trading_hours
+from eventstudy.errors import DataSourceError, EventStudyWarning, InputError
 from eventstudy.events import Events, ResolvedEvents
 
 if TYPE_CHECKING:
     from eventstudy._typing import BoolArray, IntArray
     from eventstudy.data.prices import DateLike
+    from eventstudy.panel import ReturnPanel
     from eventstudy.results import EventStudyResults
 
 __all__ = ["TIMINGS", "EventCalendar"]
@@ -35,6 +37,7 @@ TIMINGS: Final = ("before open", "during", "after close", "closed", "holiday", "
 _BEFORE, _DURING, _AFTER = TIMINGS[:3]
 _TIMING_WORDS: Final = {"bmo": _BEFORE, "pre-market": _BEFORE, "amc": _AFTER, "after-hours": _AFTER}
 _NEW_YORK: Final = "America/New_York"
+_REACH: Final = 14  # days within which every exchange opens again
 _OPEN_DAY: Final = {_BEFORE: RULES[0], _DURING: RULES[1], _AFTER: RULES[2]}
 
 
@@ -270,13 +273,16 @@ class EventCalendar:
 
     # -- sessions ------------------------------------------------------------------------------------------------
 
-    def resolve(self, sessions: pd.DatetimeIndex, exchange: str = "NYSE") -> ResolvedEvents:
+    def resolve(self, sessions: pd.DatetimeIndex | ReturnPanel, exchange: str = "NYSE") -> ResolvedEvents:
         """Session of every row, as a position among some sessions.
 
         Parameters
         ----------
-        sessions : DatetimeIndex of shape (n_sessions,)
-            Naive midnights, ascending: those of a panel, or of the exchange.
+        sessions : DatetimeIndex of shape (n_sessions,), or ReturnPanel
+            Naive midnights, ascending: those of a panel, or of the exchange. Of a panel of weeks, months or intraday
+            bars the week, month or bar that holds the row is found. A row without a clock time falls into the bar
+            that holds the open of its session ("before open") or the night after its close ("after close"); one that
+            says no more than its date has no bar.
         exchange : str
             Exchange calendar that places the rows with a clock time.
 
@@ -286,12 +292,14 @@ class EventCalendar:
             As :meth:`eventstudy.Events.resolve`; position −1 for a row before the first or after the last session.
             A session of the exchange that is not among ``sessions`` gives the next that is: the return there holds it.
         """
-        stamp, has_time, zone = self._stamped
+        if not isinstance(sessions, pd.DatetimeIndex):
+            if sessions.frequency != "D":
+                return self._in_periods(sessions, exchange)
+            sessions = sessions.sessions
+        stamp, has_time, _ = self._stamped
         late = ~has_time & (self.frame["timing"] == _AFTER).to_numpy()
-        moved = stamp + late * NS_PER_DAY  # the first session after the date is the first from the next day on
-        names = np.arange(len(self)).astype(str).astype(object)
-        table = Events(np.arange(len(self)), names, moved, has_time, zone)
-        found = table.resolve(sessions, exchange)
+        # the first session after a date is the first from the next day on
+        found = self._as_events(stamp + late * NS_PER_DAY, has_time).resolve(sessions, exchange)
         days = pd.DatetimeIndex(sessions).to_numpy().astype("datetime64[D]")
         position, session = found.position.copy(), found.session
         lost = (position < 0) & ~np.isnat(session) & (session >= days[0]) & (session <= days[-1])
@@ -304,6 +312,38 @@ class EventCalendar:
         rule[bare & ~traded] = RULES[3]
         shift = np.where(np.isnat(session), 0, (session - stated).astype(np.int64))
         return ResolvedEvents(position, session, rule, np.where(has_time, found.shift, shift), found.reason)
+
+    def _as_events(self, stamp: IntArray, has_time: BoolArray, zone: ObjectArray | None = None) -> Events:
+        """One event of its own for each row."""
+        names = np.arange(len(self)).astype(str).astype(object)
+        return Events(np.arange(len(self)), names, stamp, has_time, self._stamped[2] if zone is None else zone)
+
+    def _in_periods(self, panel: ReturnPanel, exchange: str) -> ResolvedEvents:
+        """Week, month or bar of every row."""
+        stamp, has_time, zone = self._stamped
+        timing = self.frame["timing"].to_numpy(dtype=object)
+        bare = ~has_time
+        if panel.frequency != "intraday":
+            return self._as_events(stamp + (bare & (timing == _AFTER)) * NS_PER_DAY, has_time).resolve(panel, exchange)
+        told = np.flatnonzero(bare & np.isin(timing, [_BEFORE, _AFTER]))
+        vague = np.flatnonzero(bare & ~np.isin(timing, [_BEFORE, _AFTER]))
+        if len(vague):
+            warnings.warn(
+                f"{len(vague)} rows of the calendar give no time of day and fall into no intraday bar (first: "
+                f"{self.frame['label'].iat[int(vague[0])]!r} of {self.frame['date'].iat[int(vague[0])]}).",
+                EventStudyWarning,
+                stacklevel=2,
+            )
+        stamp, has_time, zone = stamp.copy(), has_time.copy(), zone.copy()
+        if len(told):
+            day = stamp[told].view("datetime64[ns]").astype("datetime64[D]")
+            hours = trading_hours(panel.calendar, str(day.min()), str(day.max() + _REACH))
+            at = np.searchsorted(hours.session, day)
+            late = (timing[told] == _AFTER) & (hours.session[at] == day)
+            # one nanosecond before the open is still the night
+            stamp[told] = np.where(late, hours.close[at], hours.open[at] - 1)
+            has_time[told], zone[told] = True, str(hours.zone)
+        return self._as_events(stamp, has_time, zone).resolve(panel, exchange)
 
     def marks(
         self, results: EventStudyResults, *, reach: str | Iterable[str] | None = None, width: int = 60
@@ -330,7 +370,7 @@ class EventCalendar:
         InputError
             If the events have different event sessions.
         """
-        from eventstudy.confounders import marks_of
+        from eventstudy._confounded import marks_of
 
         return marks_of(self, results, reach, width)
 

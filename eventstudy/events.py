@@ -704,15 +704,16 @@ class Events:
         return stamp_texts(self.stamp[rows], self.has_time[rows], self.zone[rows])
 
 
-def _sessions_of(sessions: pd.DatetimeIndex | ReturnPanel | None) -> pd.DatetimeIndex | None:
-    """Sessions, or those of a panel."""
-    held = getattr(sessions, "sessions", sessions)
-    if held is None or isinstance(held, pd.DatetimeIndex):
-        return held
-    raise InputError(
-        f"sessions must be a DatetimeIndex or a ReturnPanel, not {type(sessions).__name__}.",
-        remedy="Such as sessions=returns.",
-    )
+def _sessions_of(sessions: pd.DatetimeIndex | ReturnPanel | None) -> pd.DatetimeIndex | ReturnPanel | None:
+    """Sessions, those of a daily panel, or a panel of weeks, months or bars whole."""
+    if sessions is None or isinstance(sessions, pd.DatetimeIndex):
+        return sessions
+    if not hasattr(sessions, "frequency"):
+        raise InputError(
+            f"sessions must be a DatetimeIndex or a ReturnPanel, not {type(sessions).__name__}.",
+            remedy="Such as sessions=returns.",
+        )
+    return sessions.sessions if sessions.frequency == "D" else sessions
 
 
 def _check_duplicates(events: Events, origin: Origin) -> None:

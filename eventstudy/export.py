@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
+from eventstudy._confounded import confounded_table
 from eventstudy.errors import DataSourceError, InputError
 from eventstudy.kernels import chunks
 from eventstudy.windows import Window
@@ -26,7 +27,7 @@ __all__ = ["excel", "manifest", "tables", "write"]
 
 _ROWS = 65_536  # events written at a time, so that a million of them never stand in one frame
 
-ACROSS = ("aar", "caar", "tests", "dropped", "group_caar")
+ACROSS = ("aar", "caar", "tests", "dropped", "group_caar", "confounders")
 PER_EVENT = ("events", "parameters", "abnormal_returns", "sar", "car", "bhar")
 
 
@@ -70,6 +71,8 @@ def _across(res: EventStudyResults, windows: Sequence[Window]) -> dict[str, pd.D
     if res.groups:
         parts = [_of_window(res.group_caar(window), window) for window in windows]
         found["group_caar"] = pd.concat(parts, ignore_index=True)
+    if res.confounders is not None:
+        found["confounders"] = confounded_table(res, res.confounders.calendar, windows, res.confounders.reach)
     return found
 
 
@@ -159,7 +162,7 @@ def excel(res: EventStudyResults, path: str | Path, windows: Sequence[Window]) -
     return out
 
 
-_SHEETS = ("caar", "tests", "group_caar", "car", "bhar", "aar", "events", "parameters", "dropped")
+_SHEETS = ("caar", "tests", "group_caar", "car", "confounders", "bhar", "aar", "events", "parameters", "dropped")
 
 
 def _sheet(book: pd.ExcelWriter, name: str, frame: pd.DataFrame) -> None:
@@ -239,6 +242,7 @@ def manifest(res: EventStudyResults) -> dict[str, Any]:
             "confidence": study.confidence,
             **_kept_out(res),
         },
+        **({} if res.confounders is None else {"confounders": res.confounders.facts()}),
         "versions": {
             "python": platform.python_version(),
             **{name: _version(name) for name in ("abnormal-returns", "numpy", "pandas", "scipy", "numba")},

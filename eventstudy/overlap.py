@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, TypeAlias
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -13,7 +15,23 @@ from eventstudy.events import Events, ResolvedEvents
 from eventstudy.kernels import chunks
 from eventstudy.windows import EventIndex, Window, WindowLike
 
-__all__ = ["by_exchange", "contaminated", "event_days", "expanded", "key_range", "overlaps", "placed"]
+if TYPE_CHECKING:
+    from eventstudy.panel import ReturnPanel
+
+__all__ = [
+    "Held",
+    "by_exchange",
+    "contaminated",
+    "days_of",
+    "event_days",
+    "expanded",
+    "key_range",
+    "overlaps",
+    "placed",
+]
+
+Held: TypeAlias = "dict[str, pd.DatetimeIndex | ReturnPanel]"
+"""What the events of each exchange are counted in: sessions, or a panel of weeks, months or intraday bars."""
 
 _CHUNK = 65_536  # events whose pairs are held at a time
 
@@ -26,15 +44,21 @@ def by_exchange(events: Events, exchange: str) -> dict[str, IntArray]:
     return found
 
 
+def days_of(held: pd.DatetimeIndex | ReturnPanel) -> pd.DatetimeIndex:
+    """Naive local dates, or ends of bars, of what events are counted in."""
+    index = held if isinstance(held, pd.DatetimeIndex) else held.sessions
+    return index if index.tz is None else index.tz_localize(None)
+
+
 def placed(
-    events: Events, sessions: pd.DatetimeIndex | None, exchange: str, hull: Window
-) -> tuple[IntArray, dict[str, pd.DatetimeIndex]]:
+    events: Events, sessions: pd.DatetimeIndex | ReturnPanel | None, exchange: str, hull: Window
+) -> tuple[IntArray, Held]:
     """Position of every event, and the sessions it counts in, by exchange."""
     position = np.empty(len(events), dtype=np.int64)
-    held = {}
+    held: Held = {}
     for name, rows in by_exchange(events, exchange).items():
         part = events if len(rows) == len(events) else events.subset(rows)
-        days = _around(part, name, hull) if sessions is None else pd.DatetimeIndex(sessions)
+        days = _around(part, name, hull) if sessions is None else sessions
         found = part.resolve(days, name)
         _check_placed(part, found)
         position[rows], held[name] = found.position, days
@@ -60,12 +84,12 @@ def _check_placed(events: Events, found: ResolvedEvents) -> None:
 
 
 def event_days(
-    position: IntArray, which: IntArray, held: dict[str, pd.DatetimeIndex], events: Events, exchange: str
+    position: IntArray, which: IntArray, held: Held, events: Events, exchange: str
 ) -> npt.NDArray[np.datetime64]:
     """Event session of each of some events."""
     day = np.empty(len(events), dtype="datetime64[ns]")
     for name, rows in by_exchange(events, exchange).items():
-        day[rows] = held[name].to_numpy()[position[rows]]
+        day[rows] = days_of(held[name]).to_numpy()[position[rows]]
     return day[which]
 
 
@@ -88,12 +112,12 @@ def expanded(low: IntArray, high: IntArray) -> tuple[IntArray, IntArray]:
 
 
 def overlaps(
-    events: Events, sessions: pd.DatetimeIndex | None, window: WindowLike, *, exchange: str = "NYSE"
+    events: Events, sessions: pd.DatetimeIndex | ReturnPanel | None, window: WindowLike, *, exchange: str = "NYSE"
 ) -> pd.DataFrame:
     """Table behind :meth:`eventstudy.Events.overlaps`."""
     chosen = Window.of(window)
     position, held = placed(events, sessions, exchange, chosen)
-    n_sessions, code = max(len(days) for days in held.values()), events._coded[0]
+    n_sessions, code = max(len(days_of(days)) for days in held.values()), events._coded[0]
     key = code * n_sessions + position
     order = np.argsort(key, kind="stable")
     low, high = key_range(key[order], code, position, Window(0, len(chosen) - 1), n_sessions)
@@ -107,7 +131,7 @@ def overlaps(
     def date_of(place: IntArray) -> pd.DatetimeIndex:
         found = np.full(len(place), np.datetime64("NaT"), dtype="datetime64[ns]")
         for name, rows in by_exchange(events, exchange).items():
-            days = held[name].to_numpy()
+            days = days_of(held[name]).to_numpy()
             mine = np.flatnonzero(np.isin(at, rows) & (place >= 0) & (place < len(days)))
             found[mine] = days[place[mine]]
         return pd.DatetimeIndex(found)

@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,9 @@ from eventstudy.frequency import (
     resampled,
     sampled,
 )
+
+if TYPE_CHECKING:
+    from eventstudy.data.crsp import Delisting
 
 __all__ = ["ReturnPanel"]
 
@@ -318,6 +321,39 @@ class ReturnPanel:
         from eventstudy.long import read_long
 
         return read_long(table, ticker, date, value, kind, save, progress)
+
+    @classmethod
+    def from_crsp(
+        cls, table: Any, delistings: Any = None, *, delisting: Delisting = "given", security: str = "permno"
+    ) -> ReturnPanel:
+        """Panel of simple returns from a CRSP-like file, delisting returns compounded in.
+
+        Parameters
+        ----------
+        table, delistings, delisting, security
+            As :func:`eventstudy.data.read_crsp`, which says how each return was made. Tables too large for memory go
+            to :meth:`from_long`.
+
+        Returns
+        -------
+        ReturnPanel
+            ``source`` says how many delisting returns are in it, and how many of them are assumed.
+
+        Raises
+        ------
+        InputError, DataSourceError
+            As :func:`eventstudy.data.read_crsp`.
+
+        Examples
+        --------
+        >>> rows = {"permno": 10001, "date": ["2020-01-02", "2020-01-03"], "ret": [0.01, -0.5], "dlret": [None, -0.2]}
+        >>> ReturnPanel.from_crsp(pd.DataFrame(rows)).values.round(4).tolist()
+        [[0.01, -0.6]]
+        """
+        from eventstudy.data.crsp import crsp_source, read_crsp
+
+        rows = read_crsp(table, delistings, delisting=delisting, security=security)
+        return replace(cls.from_long(rows, progress=False), source=crsp_source(table, rows))
 
     def save(self, path: str | Path) -> ReturnPanel:
         """Write the panel to a directory and return it memory-mapped.
@@ -662,7 +698,9 @@ def _source(prices: pd.DataFrame) -> str:
         return ""
     known = info[["provider", "basis"]].dropna().drop_duplicates()
     names = {"sample": "bundled sample of Yahoo Finance data", "yahoo": "Yahoo Finance"}
-    return "; ".join(f"{names.get(str(row.provider), row.provider)} ({row.basis})" for row in known.itertuples())
+    told = [f"{names.get(str(row.provider), row.provider)} ({row.basis})" for row in known.itertuples()]
+    snapshot = getattr(prices, "snapshot", None)
+    return "; ".join([*told, *([f"snapshot {snapshot!r} of the cache"] if isinstance(snapshot, str) else [])])
 
 
 def _wide(frame: Any, what: str) -> tuple[FloatArray, pd.Index, pd.DatetimeIndex]:

@@ -92,7 +92,7 @@ def fit_in_chunks(
         return model.fit(panel, index, min_obs)
     parts = list(chunks(len(index), size))
     out: LinearArrays | None = None
-    with _bar(bar, len(index)) as tick:
+    with _bar(bar, len(index), model.name) as tick:
         for part, arrays in _run(model.fit_arrays, panel, index, min_obs, parts, executor):
             if out is None:
                 out = _room(arrays, len(index))
@@ -120,7 +120,7 @@ def _fit_pieces(
     parts = list(chunks(len(index), size))
     made: list[ArrayFit] = []
     show = progress if progress is not None else sys.stderr.isatty()
-    with _bar(show, len(index)) as tick:
+    with _bar(show, len(index), model.name) as tick:
         for part, fit in _run(model.fit, panel, index, min_obs, parts, executor):
             if not isinstance(fit, ArrayFit):
                 return model.fit(panel, index, min_obs)
@@ -180,13 +180,13 @@ def _shows(progress: bool | None, n: int) -> bool:
 
 
 @contextmanager
-def _bar(show: bool, total: int) -> Iterator[Any]:
+def _bar(show: bool, total: int, name: str) -> Iterator[Any]:
     if not show:
         yield lambda n: None
         return
     from tqdm import tqdm
 
-    with tqdm(total=total, unit="event", unit_scale=True, desc="fit") as bar:
+    with tqdm(total=total, unit="event", unit_scale=True, desc=f"fit {name}") as bar:
         yield bar.update
 
 

@@ -34,6 +34,7 @@ MAX_BANDS = 6  # groups whose bands still read on one axes
 MAX_LABELS = 30  # lines that can still be labelled at their ends
 MAX_NUMBERS = 600  # cells of a heat map that can still hold a number
 ROW_INCHES, MAX_INCHES = 0.2, 30.0
+DAGGER = "†"
 NO_GROUP = "no group"
 SESSIONS = "trading sessions relative to the event"  # of daily returns; others name their unit
 CROSS_CORRELATED = "Abnormal returns of securities on one date are cross-correlated."
@@ -301,7 +302,7 @@ class Plotter:
         if not isinstance(sort, bool) and sort != "overall":
             raise InputError(f"sort={sort!r} is not an option.", remedy='Use True, False or "overall".')
         res, window, marks, level = self.results, Window(start, end), self._marks(mark), self._level(confidence)
-        frame = res.car(window, confidence=level).assign(name=self._names(res), group=self._group_of(res))
+        frame = res.car(window, confidence=level).assign(name=self._daggered(window), group=self._group_of(res))
         if sort:
             frame = frame.sort_values("car", ascending=False, kind="stable", na_position="last")
         rows = _style.Rows.of(frame, list(self._colours()) if sort is True and res.groups else [])
@@ -317,6 +318,8 @@ class Plotter:
             inside = [f"{item.text} ({self._unit} {_tau(item.tau)})" for item in _style.confounders(marks)
                       if item.tau in window]  # fmt: skip
             about += f"\nThe window contains: {'; '.join(inside)}" if inside else ""
+            if (others := res.confounders) is not None and frame["name"].str.endswith(DAGGER).any():
+                about += f"\n{DAGGER} another dated event{others.near} in the window"
             title = f"Cumulative abnormal return by security, {_sessions(window, self._unit)}"
             _style.axis_label(axes, "x", f"cumulative abnormal return over {_sessions(window, self._unit)} (%)")
             _values_beside(axes, rows, title, about, self.note() if own else None, f"{_per_cent(level)} interval (%)")
@@ -550,6 +553,14 @@ class Plotter:
         panel, position = part.study.returns, part.fit.index.position
         return [f"{ticker} {panel.label(at)}" for ticker, at in zip(events["ticker"], position.tolist(), strict=True)]
 
+    def _daggered(self, window: Window) -> list[str]:
+        """Names of the events, with a dagger behind those that have another dated event in the window."""
+        names, others = self._names(self.results), self.results.confounders
+        if others is None:
+            return names
+        mask = others.mask(self.results, window).tolist()
+        return [f"{name} {DAGGER}" if also else name for name, also in zip(names, mask, strict=True)]
+
     def _marks(self, mark: Marks | None) -> list[Mark]:
         """The sessions asked for, and the event session."""
         from eventstudy._style import EVENT, Mark
@@ -558,6 +569,8 @@ class Plotter:
         labels = self.results.events.get("label")
         label = str(labels.iloc[0]) if labels is not None and labels.nunique(dropna=False) == 1 else ""
         label = label if 0 < len(label) <= 32 else EVENT
+        if mark is None and self.results.confounders is not None:
+            mark = self.results.confounders.marks(self.results)
         for key, text in (mark or {}).items():
             tau = int(key) if isinstance(key, int | np.integer) and not isinstance(key, bool) else self._tau_of(key)
             if tau not in event:
@@ -570,7 +583,7 @@ class Plotter:
                 label = f"{label}; {text}"
             else:
                 found.append(Mark(tau, str(text)))
-        return [*found, Mark(0, label, event=True)] if 0 in event else found
+        return sorted([*found, Mark(0, label, event=True)], key=lambda item: item.tau) if 0 in event else found
 
     def _tau_of(self, key: object) -> int:
         if isinstance(key, bool) or not isinstance(key, str | date | np.datetime64):

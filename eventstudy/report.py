@@ -130,11 +130,14 @@ def html(res: EventStudyResults, windows: Sequence[Window], options: ReportOptio
         loader=jinja2.PackageLoader("eventstudy"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     summary = res.summary(*windows)
+    marks = options.marks
+    if marks is None and res.confounders is not None:
+        marks = res.confounders.marks(res)
     interactive, library = [], ""
     if options.interactive:
         from eventstudy import _interactive
 
-        interactive, library = _interactive.make(res, windows, options.marks), _interactive.library()
+        interactive, library = _interactive.make(res, windows, marks), _interactive.library()
     text: str = environment.get_template("report.html.j2").render(
         title=options.title,
         question=[part.strip() for part in re.split(r"\n\s*\n", options.question) if part.strip()],
@@ -146,8 +149,8 @@ def html(res: EventStudyResults, windows: Sequence[Window], options: ReportOptio
         headline=_headline(res, windows),
         interactive=interactive,
         library=library,
-        pictures=_pictures(res, windows, options.marks),
-        data=_data_tables(res, options),
+        pictures=_pictures(res, windows, marks),
+        data=_data_tables(res, windows, options),
         robustness=_robustness(res, windows),
         tables=_tables(res, windows),
         methods=_methods(res, windows),
@@ -185,7 +188,7 @@ def _comparison(p_value: float) -> str:
 # -- tables --------------------------------------------------------------------------------------------------------
 
 
-def _data_tables(res: EventStudyResults, options: ReportOptions) -> list[dict[str, Any]]:
+def _data_tables(res: EventStudyResults, windows: Sequence[Window], options: ReportOptions) -> list[dict[str, Any]]:
     """What the study rests on: events and sessions, data behind each, confounders and whatever the user adds."""
     found = [
         _table("Events and their sessions", res.events.drop(columns=["tz"], errors="ignore")),
@@ -199,6 +202,15 @@ def _data_tables(res: EventStudyResults, options: ReportOptions) -> list[dict[st
     ]
     if len(res.dropped):
         found.append(_table("Left out", res.dropped))
+    if res.confounders is not None:
+        found.append(
+            _table(
+                "Other dated events in these windows",
+                res.confounders.overview(res, windows),
+                "tau is the session relative to the event on which each can first move prices; n counts the "
+                "security-events concerned.",
+            )
+        )
     for heading, frame in (options.tables or {}).items():
         found.append(_table(heading, frame, (options.notes or {}).get(heading, "")))
     return found
@@ -251,7 +263,17 @@ def _robustness(res: EventStudyResults, windows: Sequence[Window]) -> list[dict[
             }
         )
     note = "The p-values are not adjusted for the number of windows looked at: one in twenty is below 0.05 by chance."
-    return [_table("By window", pd.DataFrame(rows), note)]
+    found = [_table("By window", pd.DataFrame(rows), note)]
+    if (others := res.confounders) is not None:
+        keep = ["caar", "n", "std_error", "p_value", "ci_lower", "ci_upper"]
+        note = (
+            f"Clean: no other dated event{others.near} in the window; see the table of them under Data. The parts were "
+            "not drawn at random: their difference is a description."
+        )
+        for window in windows:
+            frame = res.split_by_confounding(others.calendar, window, reach=others.reach)
+            found.append(_table(f"With and without other dated events over {window}", frame[keep], note))
+    return found
 
 
 def _tables(res: EventStudyResults, windows: Sequence[Window]) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from eventstudy import _render
+from eventstudy._confounded import Confounders, confounded_table, downweighted, split_by_confounding, unconfounded
 from eventstudy._typing import BoolArray, FloatArray, IntArray
 from eventstudy.abnormal import (
     Cumulated,
@@ -22,13 +23,7 @@ from eventstudy.abnormal import (
     t_p_value,
     weighted_mean,
 )
-from eventstudy.confounders import (
-    confounded_by,
-    confounder_texts,
-    downweighted,
-    split_by_confounding,
-    unconfounded,
-)
+from eventstudy.confounders import REACHES
 from eventstudy.errors import InputError
 from eventstudy.export import excel, manifest, tables, write
 from eventstudy.hygiene import excluded_returns
@@ -66,6 +61,7 @@ if TYPE_CHECKING:
 __all__ = ["DROPPED_COLUMNS", "EventStudyResults"]
 
 _RESAMPLE_UP_TO = 2_000  # events; more are resampled when asked for
+_SHOWN_OTHERS = 15  # other dated events that a summary lists
 
 DROPPED_COLUMNS = ["event_id", "ticker", "session", "reason"]
 
@@ -90,6 +86,8 @@ class EventStudyResults:
         Event sessions of all events, and the rule that gave each.
     dropped : DataFrame
         Security-events left out: ``event_id``, ``ticker``, ``session`` and the ``reason`` in words.
+    confounders : Confounders, optional
+        Other dated events that tables, figures and the summary mark; see :meth:`with_confounders`.
     """
 
     study: EventStudy
@@ -97,6 +95,7 @@ class EventStudyResults:
     kept: IntArray
     resolved: ResolvedEvents
     dropped: pd.DataFrame
+    confounders: Confounders | None = None
 
     # -- what was studied ----------------------------------------------------------------------------------------
 
@@ -222,6 +221,30 @@ class EventStudyResults:
 
     # -- other events --------------------------------------------------------------------------------------------
 
+    def with_confounders(
+        self, calendar: EventCalendar, *, reach: str | Iterable[str] | None = None
+    ) -> EventStudyResults:
+        """The same results, whose tables, figures, summary, files and report mark other dated events.
+
+        :meth:`car` has a column ``confounders``, :meth:`summary` and :meth:`report` a table of what lies in the
+        windows, :meth:`to_csv` and its like a file ``confounders``, the chart of securities a dagger behind the name
+        of a confounded one. Figures over the sessions of one event date mark the others, if these are six sessions or
+        fewer; ``mark=calendar.marks(results)`` marks any number.
+
+        Parameters
+        ----------
+        calendar : EventCalendar
+            The other events.
+        reach : str or iterable of str, optional
+            How near a row must be: "security", "group", "sector", "market"; all by default.
+
+        Raises
+        ------
+        InputError
+            If the calendar is none, or a word of ``reach`` is not known.
+        """
+        return replace(self, confounders=Confounders.of(calendar, reach))
+
     def confounded_by(
         self,
         calendar: EventCalendar,
@@ -246,9 +269,7 @@ class EventStudyResults:
         DataFrame
             As :meth:`eventstudy.Events.confounded_by`, rows inside the window only.
         """
-        window = self._window(start, end)
-        study, events = self.study, self.study.events.subset(self.kept)
-        return confounded_by(events, calendar, study.returns.sessions, [window], exchange=study.calendar, reach=reach)
+        return confounded_table(self, calendar, [self._window(start, end)], reach)
 
     def unconfounded(
         self,
@@ -436,7 +457,8 @@ class EventStudyResults:
             error, among all windows of the same length in the event's own estimation window, ``(1 + #)/(1 + n)``; and
             ``p_romano_wolf``, adjusted for the number of events by step-down from their joint placebo distribution.
         confounders : EventCalendar, optional
-            Adds the column ``confounders``: what else lies in the window, with its relative session.
+            Adds the column ``confounders``: what else lies in the window, with its relative session. By default as
+            :meth:`with_confounders` says.
 
         Returns
         -------
@@ -470,8 +492,9 @@ class EventStudyResults:
         if placebo:
             found = step_down_of(self.fit, c)
             frame = frame.assign(p_placebo=found.p_value, p_romano_wolf=found.p_adjusted)
-        if confounders is not None:
-            frame = frame.assign(confounders=confounder_texts(self, confounders, window))
+        others = self.confounders if confounders is None else Confounders.of(confounders, None)
+        if others is not None:
+            frame = frame.assign(confounders=others.texts(self, window))
         return frame
 
     def bhar(self, start: WindowLike | int, end: int | None = None) -> pd.DataFrame:
@@ -797,7 +820,9 @@ class EventStudyResults:
 
         Notes
         -----
-        With many events, one in twenty is below 0.05 by chance in each column of p-values.
+        With many events, one in twenty is below 0.05 by chance in each column of p-values. Residuals of a model with a
+        changing variance are taken in units of it. Chow's test is one of the model's own regression; for donors, peers
+        and other models without named benchmarks, of the regression of returns on what the model expected.
 
         Raises
         ------
@@ -896,7 +921,8 @@ class EventStudyResults:
                 f"Estimation returns further than {self.study.outliers:g} robust standard deviations from the median "
                 "residual were cut out: p-values are right for normal returns and too small where tails are fat."
             )
-        return notes + self._neighbours()
+        others = None if self.confounders is None else self.confounders.caveat(self, windows)
+        return notes + ([others] if others else []) + self._neighbours()
 
     def _neighbours(self) -> list[str]:
         """Caveats about other events of the same security inside an event's windows."""
@@ -958,7 +984,22 @@ class EventStudyResults:
                 "df": functools.partial(_render.number, digits=0),
             }
             sections.append(_render.Section(f"Tests of the mean over {window}", table, formats, notes))
+        if self.confounders is not None:
+            sections.append(self._other_events(chosen))
         return _render.Summary("Event study", facts, sections, self.caveats())
+
+    def _other_events(self, windows: Sequence[Window]) -> _render.Section:
+        """The other dated events inside the windows, nearest first where there are many."""
+        assert self.confounders is not None
+        frame = self.confounders.overview(self, windows)
+        notes = ["None in these windows."] if frame.empty else []
+        if len(frame) > _SHOWN_OTHERS:
+            rank = frame["reach"].map({name: at for at, name in enumerate(REACHES)}).to_numpy()
+            keep = np.sort(np.lexsort((-frame["n"].to_numpy(), rank))[:_SHOWN_OTHERS])
+            notes.append(f"… and {len(frame) - len(keep)} more; results.confounded_by(calendar, a, b) has all.")
+            frame = frame.iloc[keep]
+        formats: dict[str, Callable[[object], str]] = {"n": functools.partial(_render.number, digits=0)}
+        return _render.Section("Other dated events in these windows", None if frame.empty else frame, formats, notes)
 
     def _default_windows(self) -> list[Window]:
         event = self.fit.index.event

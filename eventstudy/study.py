@@ -245,7 +245,9 @@ class EventStudy:
         reasons = self._misplaced(row, resolved)
         kept = np.flatnonzero((row >= 0) & (resolved.position >= 0))
         usable = usable_cells(self.returns, self._excluded, row, resolved.position, self._others)
-        index = EventIndex(row[kept], resolved.position[kept], self._estimation, self._event, self._hole, usable)
+        whole = len(kept) == len(row)  # as a rule, and then nothing need be picked out
+        where = (row, resolved.position.copy()) if whole else (row[kept], resolved.position[kept])
+        index = EventIndex(*where, self._estimation, self._event, self._hole, usable)
         how: dict[str, Any] = {"chunk_size": chunk_size, "executor": executor, "progress": progress}
         fit = fit_in_chunks(self.model, self.returns, index, self._min_obs, **how)
         if self.outliers is not None:

@@ -37,6 +37,7 @@ _OPTIONS: Final = {
     "event_window": "--window",
     "min_obs": "--min-obs",
     "refresh": "--refresh",
+    "strict": "--strict-prices",
     "tz": "--tz",
     "n_events": "--events",
     "n_studies": "--studies",

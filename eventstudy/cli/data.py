@@ -98,8 +98,18 @@ def cache_list(cache: Cache = None, debug: Debug = False) -> None:
 
 
 @cache_app.command("verify", epilog="Example: [bold]eventstudy cache verify && echo intact[/bold]")
-def cache_verify(cache: Cache = None, debug: Debug = False) -> None:
-    """Check every file against its checksum; exit code 1 if one is damaged."""
+def cache_verify(
+    cache: Cache = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit code 1 for suspicious prices too.", show_default=False)
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Check every file against its checksum, and the prices in it; exit code 1 if a file is damaged.
+
+    The checks of prices are those of prices.quality(): sessions that are missing, stale prices, days without trades,
+    splits that were not adjusted for, mixed currencies, misprints.
+    """
     from eventstudy.data import PriceCache
 
     store = PriceCache(cache)
@@ -108,8 +118,12 @@ def cache_verify(cache: Cache = None, debug: Debug = False) -> None:
     for row in bad.to_dict("records"):
         typer.echo(f"{row['symbol'] or row['file']}: {row['problem']}. {in_options(row['remedy'])}")
     good = count(len(found) - len(bad), "file", "files")
+    doubtful = store.quality().at_least("warning")
+    for row in doubtful.to_dict("records"):
+        typer.echo(f"{row['ticker']}: {row['severity']}: {row['kind']}: {row['evidence']}. {row['remedy']}")
     tell(f"{good} intact, {len(bad)} damaged in {store.directory}")
-    if len(bad):
+    tell(f"{count(len(doubtful), 'finding', 'findings')} in the prices")
+    if len(bad) or (strict and len(doubtful)):
         raise typer.Exit(1)
 
 

@@ -161,6 +161,8 @@ def find_prices(tickers: Sequence[str], benchmarks: Sequence[str], strict: bool,
 def _lacking(error: EventStudyError, wanted: Sequence[str], cache: Path | None) -> list[str]:
     """Tickers that the source does not have, as an error of :func:`load_prices` tells; empty for other errors."""
     found = error.context
+    if "findings" in found:
+        return []  # the prices are there, and look damaged
     if isinstance(error, CacheMissError):
         from eventstudy.data import PriceCache
 

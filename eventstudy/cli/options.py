@@ -28,6 +28,7 @@ __all__ = [
     "ModelName",
     "Source",
     "Strict",
+    "StrictPrices",
     "Zone",
 ]
 
@@ -98,6 +99,9 @@ Confidence = Annotated[float, typer.Option(metavar="LEVEL", help="Level of the c
 LogReturns = Annotated[bool, typer.Option("--log-returns", help="Logarithmic returns.")]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Stop at the first event that cannot be used, instead of dropping it.")
+]
+StrictPrices = Annotated[
+    bool, typer.Option("--strict-prices", help="Refuse prices that look damaged, instead of a warning.")
 ]
 Dask = Annotated[
     str | None,

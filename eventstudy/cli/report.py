@@ -25,6 +25,7 @@ from eventstudy.cli.options import (
     ModelName,
     Source,
     Strict,
+    StrictPrices,
     Zone,
 )
 from eventstudy.cli.request import Request
@@ -63,6 +64,7 @@ def report(
     offline: Offline = False,
     cache: Cache = None,
     strict: Strict = False,
+    strict_prices: StrictPrices = False,
     debug: Debug = False,
 ) -> None:
     """Study a table of events and write one self-contained HTML report.
@@ -88,6 +90,7 @@ def report(
         offline,
         cache,
         strict,
+        strict_prices=strict_prices,
     )
     res, windows = request.fit()
     tell(f"report written to {res.report(to, windows=windows.car, title=title)}")

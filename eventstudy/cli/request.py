@@ -41,6 +41,7 @@ class Request:
     cache: Path | None
     strict: bool
     dask: str | None = None
+    strict_prices: bool = False
 
     def fit(self) -> tuple[EventStudyResults, Windows]:
         """Results, and the windows asked for."""
@@ -68,6 +69,7 @@ class Request:
             source=self.source,
             cache=self.cache,
             offline=self.offline,
+            **({"strict": True} if self.strict_prices else {}),
         )
         study = EventStudy(
             ReturnPanel.from_prices(prices, kind="log" if self.log_returns else "simple"),

@@ -28,6 +28,7 @@ from eventstudy.cli.options import (
     ModelName,
     Source,
     Strict,
+    StrictPrices,
     Zone,
 )
 from eventstudy.cli.outputs import as_plain, draw, summary_of
@@ -101,6 +102,7 @@ def run(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print tables as JSON instead of the summary.")] = False,
     strict: Strict = False,
+    strict_prices: StrictPrices = False,
     dask: Dask = None,
     debug: Debug = False,
 ) -> None:
@@ -125,6 +127,7 @@ def run(
         cache,
         strict,
         dask,
+        strict_prices,
     )
     if out is None:
         _refuse_without_out(ctx)

@@ -41,6 +41,7 @@ source = "sample"              # the bundled sample, "yahoo", or the path of a C
 # end = 2025-02-28
 # offline = true               # never touch the network
 # log_returns = true
+# strict = true                # refuse prices that look damaged, instead of a warning
 
 [model]
 name = "market"                # `eventstudy run --help` lists the models
@@ -68,7 +69,8 @@ excel = false                  # tables.xlsx beside the tables
 
 _KEYS: Final[Mapping[str, Mapping[str, str]]] = {
     "events": {"file": "events", "tz": "tz"},
-    "prices": {name: name for name in ("source", "start", "end", "offline", "cache", "log_returns")},
+    "prices": {name: name for name in ("source", "start", "end", "offline", "cache", "log_returns")}
+    | {"strict": "strict_prices"},
     "model": {"name": "model", "benchmark": "benchmark", "factors": "factors"},
     "windows": {"estimation": "estimation", "event": "window", "car": "car", "min_obs": "min_obs"},
     "study": {name: name for name in ("calendar", "missing", "confidence", "strict", "dask")},

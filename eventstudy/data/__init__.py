@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from eventstudy.data.bars import Bars
 from eventstudy.data.cache import PriceCache
+from eventstudy.data.crsp import read_crsp
 from eventstudy.data.factors import Factors, load_factors
 from eventstudy.data.failures import Failure
 from eventstudy.data.folder import FolderProvider
@@ -34,5 +35,6 @@ __all__ = [
     "bars_quality",
     "load_factors",
     "load_prices",
+    "read_crsp",
     "read_sql",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,13 +12,14 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from eventstudy.data import snapshots
+from eventstudy.data.bars import Bars
 from eventstudy.data.store import LOCK, CacheEntry
 from eventstudy.errors import DataSourceError
 
 if TYPE_CHECKING:
     from eventstudy.data.cache import PriceCache
 
-__all__ = ["audit", "orphans"]
+__all__ = ["audit", "intact", "orphans"]
 
 _OURS: Final = re.compile(r".+-[0-9a-f]{12}\.parquet")
 _TEMPORARY: Final = re.compile(r"write-.+\.tmp")
@@ -38,6 +40,18 @@ def audit(cache: PriceCache) -> pd.DataFrame:
         rows += _of_snapshots(cache, checked)
         rows += _unnamed(cache, checked)
     return pd.DataFrame(rows, columns=list(_COLUMNS)).astype({"ok": bool})
+
+
+def intact(cache: PriceCache) -> dict[str, Bars]:
+    """Daily bars of the files that are not damaged; a symbol of several providers is named with the provider."""
+    daily = [entry for _, entry in sorted(cache.entries().items()) if entry.interval == "1d"]
+    twice = Counter(entry.symbol for entry in daily)
+    found: dict[str, Bars] = {}
+    for entry in daily:
+        with suppress(OSError, DataSourceError):
+            name = entry.symbol if twice[entry.symbol] == 1 else f"{entry.symbol} ({entry.provider})"
+            found[name] = cache.checked(entry)
+    return found
 
 
 def _problem(cache: PriceCache, entry: CacheEntry) -> str:
@@ -68,7 +82,7 @@ def _of_snapshots(cache: PriceCache, checked: set[str]) -> list[tuple[object, ..
             rows.append(("", "", "", file, False, "the snapshot cannot be read", exc.remedy or "", path.stem))
             continue
         name = taken.name
-        remedy = f"Restore the file from a copy, or remove the snapshot: `eventstudy cache snapshot {name} --remove`."
+        remedy = f"Restore the file from a copy, or remove the snapshot: `{snapshots.removal(name)}`."
         for _, entry in sorted(held.items()):
             if entry.file not in checked:
                 checked.add(entry.file)

@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
@@ -42,6 +42,9 @@ from eventstudy.data.store import (
     writing,
 )
 from eventstudy.errors import CacheMissError, DataSourceError, InputError
+
+if TYPE_CHECKING:
+    from eventstudy.data.quality import QualityReport, QualityRules
 
 __all__ = ["MANIFEST", "SCHEMA_VERSION", "CacheEntry", "PriceCache", "default_directory", "safe_name"]
 
@@ -173,6 +176,24 @@ class PriceCache:
         from eventstudy.data.audit import audit
 
         return audit(self)
+
+    def quality(self, calendar: str | None = None, *, rules: QualityRules | None = None) -> QualityReport:
+        """What looks wrong in the daily prices held, each security on its own dates; damaged files are left out.
+
+        Parameters
+        ----------
+        calendar, rules : optional
+            As :meth:`eventstudy.Prices.quality`.
+
+        Returns
+        -------
+        QualityReport
+            A symbol of several providers is named with the provider.
+        """
+        from eventstudy.data.audit import intact
+        from eventstudy.data.quality import bars_quality
+
+        return bars_quality(intact(self), calendar, rules)
 
     def write(
         self,
@@ -343,7 +364,7 @@ class PriceCache:
         return view
 
     def forget_snapshot(self, name: str) -> None:
-        """Remove a snapshot and the files that only it names.
+        """Remove a snapshot and the files that only it names; one whose file is damaged, too.
 
         Raises
         ------
@@ -352,7 +373,9 @@ class PriceCache:
         """
         known = snapshots.named(self.directory, name, exact=True)
         with writing(self.directory), locked(self.directory, self._lock_timeout):
-            held = list(snapshots.entries(self.directory, known).values())
+            held: list[CacheEntry] = []
+            with suppress(DataSourceError):  # damaged: its files stay, as orphans that verify shows
+                held = [*snapshots.entries(self.directory, known).values()]
             snapshots.path_of(self.directory, known).unlink()
             self._unlink_unused(held)
 

@@ -357,9 +357,28 @@ def peers_open(valid: BoolArray, column: int, days: Days, rules: QualityRules) -
 def coverage(ticker: str, days: Days, price: FloatArray) -> list[Finding]:
     """Notes of a security that begins after the others or ends before them."""
     there = np.flatnonzero(np.isfinite(price))
+    if not there.size:
+        return []
+    first, last = days[[0, -1]].astype("datetime64[D]")
     out = []
-    if there.size and there[0] > 0:
-        out.append(finding(ticker, "starts late", days[there[:1]], f"no price before; others begin {np.datetime64(days[0], 'D')}", "note"))
-    if there.size and there[-1] < len(days) - 1:
-        out.append(finding(ticker, "ends early", days[there[-1:]], f"no price after; others end {np.datetime64(days[-1], 'D')}", "note"))
+    if there[0] > 0:
+        out.append(
+            finding(
+                ticker,
+                "starts late",
+                days[there[:1]],
+                f"no price before; others begin {first}",
+                "note",
+            )
+        )
+    if there[-1] < len(days) - 1:
+        out.append(
+            finding(
+                ticker,
+                "ends early",
+                days[there[-1:]],
+                f"no price after; others end {last}",
+                "note",
+            )
+        )
     return out

@@ -77,9 +77,11 @@ class QualityReport:
     Jumps are judged in series of 20 prices or more. ``unadjusted split`` is a price ratio near 3:2, 2:1, 5:2, 3:1, …
     100:1 (or its inverse) that is not undone within two sessions. It is an error if the ratio is 4:1 or more, the
     source itself states a split on the day, the traded close does not make the move, or the volume changes by the
-    same ratio for a month; else a warning, since a stock can lose half of its value in a day, and for 3:2 a note.
-    In 1.2 million daily returns of 576 US securities, 2018 to mid-2026, this gives no false error or warning; of 2:1
-    splits planted in them 91 % are found, of 4:1 and more 96 %: a split on a day of large news can escape.
+    same ratio for a month; else a warning, since a stock can lose half of its value in a day. Near 3:2 it is no more
+    than a note of a ``large move``. In 1.2 million daily returns of 576 US securities, 2018 to mid-2026, no move is
+    called a split, 44 are noted as large, and one true fall and recovery is called a spike. Of 2:1 splits planted in
+    them 91 % are found, of 4:1 and more 96 %, of 3:2 none but as a note; of closes wrong by a factor of 2 98 %, of 1.5
+    92 %. A split on a day of large news can escape.
     """
 
     findings: pd.DataFrame

@@ -17,6 +17,7 @@ _CLOSE_TOLERANCE: Final = 1e-6  # relative; sources repeat a settled close to th
 _ADJUSTED_TOLERANCE: Final = 5e-6  # adjusted closes are rounded by the source: about 1e-6
 _CONSTANT: Final = 1e-3  # relative spread within which factors count as one: cents of a low price
 _LARGEST: Final = 50  # of the numbers of a split ratio
+_SMALL: Final = 10  # of the smaller one
 
 
 def revision(old: pd.DataFrame, new: pd.DataFrame) -> str:
@@ -52,7 +53,7 @@ def revision(old: pd.DataFrame, new: pd.DataFrame) -> str:
     if set(old.columns) != set(new.columns):
         return f"its columns are {', '.join(map(str, new.columns))} now"
     for name in ("close", "adj_close"):
-        if name in old and (found := _prices(old[name], again[name], name)):
+        if name in old and (found := _prices(old[name], again[name], name, "close" in old)):
             return found
     for name in ("dividends", "splits"):
         if name in old:
@@ -64,7 +65,7 @@ def revision(old: pd.DataFrame, new: pd.DataFrame) -> str:
     return ""
 
 
-def _prices(before: pd.Series[float], after: pd.Series[float], name: str) -> str:
+def _prices(before: pd.Series[float], after: pd.Series[float], name: str, closes_agree: bool) -> str:
     old, new = before.to_numpy(np.float64), after.to_numpy(np.float64)
     both = ~np.isnan(old) & ~np.isnan(new)
     ratio: FloatArray = new[both] / old[both]
@@ -73,7 +74,7 @@ def _prices(before: pd.Series[float], after: pd.Series[float], name: str) -> str
     off = np.abs(ratio - 1.0) > tolerance
     if ratio.size and off.all() and np.ptp(ratio) <= _CONSTANT * ratio.mean():
         factor = float(np.median(ratio))
-        return f"{words} are {factor:.6g} times those cached: {_event(factor, name)} since"
+        return f"{words} are {factor:.6g} times those cached: {_event(factor, name, closes_agree)} since"
     differ = np.isnan(old) != np.isnan(new)
     differ[np.flatnonzero(both)[off]] = True
     if not differ.any():
@@ -82,10 +83,11 @@ def _prices(before: pd.Series[float], after: pd.Series[float], name: str) -> str
     return f"the {words[:-1]} of {shown(before.index[at])} is {new[at]:.6g}, not {old[at]:.6g}"
 
 
-def _event(factor: float, name: str) -> str:
+def _event(factor: float, name: str, closes_agree: bool) -> str:
     if name == "adj_close":
-        split = Fraction(factor).limit_denominator(_LARGEST)
-        return "a dividend" if factor < 1.0 and abs(float(split) / factor - 1.0) > _CONSTANT else "a dividend or split"
+        return "a dividend" if closes_agree and factor < 1.0 else "a dividend or split"
     split = Fraction(1.0 / factor).limit_denominator(_LARGEST)
-    close = split.numerator <= _LARGEST and abs(float(split) * factor - 1.0) <= _CONSTANT
-    return f"a split {split.numerator}:{split.denominator}" if close else "a change of units or an adjustment"
+    near = split.numerator <= _LARGEST and abs(float(split) * factor - 1.0) <= _CONSTANT
+    # Nearly every number is near some 44:43; splits are in small ones.
+    likely = near and min(split.numerator, split.denominator) <= _SMALL
+    return f"a split {split.numerator}:{split.denominator}" if likely else "a change of units or an adjustment"

@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+from urllib.parse import unquote
 
 import pandas as pd
 
 from eventstudy.data.store import CacheEntry, Key, read_manifest, safe_name, write_manifest
 from eventstudy.errors import DataSourceError, InputError
 
-__all__ = ["FOLDER", "Snapshot", "checked_name", "described", "entries", "found", "named", "path_of", "paths", "take"]
+__all__ = [
+    "FOLDER",
+    "Snapshot",
+    "checked_name",
+    "described",
+    "entries",
+    "found",
+    "named",
+    "path_of",
+    "paths",
+    "removal",
+    "take",
+]
 
 FOLDER: Final = "snapshots"
 _LONGEST: Final = 60
@@ -76,7 +90,7 @@ def take(directory: Path, name: str, held: Mapping[Key, CacheEntry], created: st
     if path.name.casefold() in {other.name.casefold() for other in path.parent.glob("*.json")}:
         raise InputError(
             f"there is a snapshot {name!r} in {directory} already.",
-            remedy="Choose another name, or remove it: `eventstudy cache snapshot --remove`.",
+            remedy=f"Choose another name, or remove it: `{removal(name)}`.",
             snapshot=name,
         )
     write_manifest(path, held, snapshot=name, created=created)
@@ -108,9 +122,9 @@ def described(path: Path) -> tuple[Snapshot, dict[Key, CacheEntry]]:
     DataSourceError
         The file cannot be read, or holds no snapshot.
     """
-    held, facts = read_manifest(path)
+    held, facts = _read(path)
     name, created = facts.get("snapshot"), facts.get("created")
-    if not isinstance(name, str) or not isinstance(created, str):
+    if not isinstance(name, str) or not isinstance(created, str) or path_of(path.parent.parent, name) != path:
         raise DataSourceError(
             f"{path}: not a snapshot of a cache.", remedy="Move it elsewhere, or remove it.", path=str(path)
         )
@@ -119,7 +133,16 @@ def described(path: Path) -> tuple[Snapshot, dict[Key, CacheEntry]]:
 
 def entries(directory: Path, name: str) -> dict[Key, CacheEntry]:
     """Entries of a snapshot by (provider, interval, symbol)."""
-    return read_manifest(path_of(directory, name))[0]
+    return _read(path_of(directory, name))[0]
+
+
+def _read(path: Path) -> tuple[dict[Key, CacheEntry], dict[str, Any]]:
+    return read_manifest(path, f"Restore it from a copy, or remove the snapshot: `{removal(unquote(path.stem))}`.")
+
+
+def removal(name: str) -> str:
+    """Command that removes a snapshot."""
+    return f"eventstudy cache snapshot {shlex.quote(name)} --remove"
 
 
 def named(directory: Path, when: str | date, *, exact: bool = False) -> str:
@@ -129,11 +152,20 @@ def named(directory: Path, when: str | date, *, exact: bool = False) -> str:
     ------
     InputError
         There is none.
+    DataSourceError
+        The file of a snapshot that matters here cannot be read.
     """
+    # By its own name one is found although another is damaged, and a damaged one can be removed.
+    if isinstance(when, str) and (path := path_of(directory, when)).is_file():
+        try:
+            if described(path)[0].name == when:
+                return when
+        except DataSourceError:
+            if exact:
+                return when
+            raise
     known = found(directory)
     names = [taken.name for taken in known]
-    if isinstance(when, str) and when in names:
-        return when
     day = None if exact else _day(when)
     if day is not None:
         if earlier := [taken.name for taken in known if taken.created[:10] <= day]:

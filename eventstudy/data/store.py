@@ -26,6 +26,7 @@ Key: TypeAlias = tuple[str, str, str]  # provider, interval, symbol
 
 SCHEMA_VERSION: Final = 2
 LOCK: Final = "manifest.lock"
+_RESTORE: Final = "Restore it from a copy, or remove the directory and fetch again."
 REFETCH: Final = "Run `eventstudy cache verify`, then load again with refresh=True."
 
 
@@ -151,7 +152,7 @@ def parse(entry: CacheEntry, content: bytes) -> Bars:
     )
 
 
-def read_manifest(path: Path) -> tuple[dict[Key, CacheEntry], dict[str, Any]]:
+def read_manifest(path: Path, remedy: str = _RESTORE) -> tuple[dict[Key, CacheEntry], dict[str, Any]]:
     """Entries of a manifest file, and what else it says; both empty where there is no such file.
 
     Raises
@@ -164,7 +165,7 @@ def read_manifest(path: Path) -> tuple[dict[Key, CacheEntry], dict[str, Any]]:
     except (FileNotFoundError, NotADirectoryError):
         return {}, {}
     except (OSError, ValueError, RecursionError) as exc:
-        raise _damaged(path, exc) from exc
+        raise _damaged(path, exc, remedy) from exc
     try:
         version = int(manifest["schema_version"])
         if version > SCHEMA_VERSION:
@@ -175,14 +176,14 @@ def read_manifest(path: Path) -> tuple[dict[Key, CacheEntry], dict[str, Any]]:
             )
         entries = [CacheEntry.parsed(record) for record in manifest["entries"]]
     except (ValueError, KeyError, TypeError, OverflowError) as exc:
-        raise _damaged(path, exc) from exc
+        raise _damaged(path, exc, remedy) from exc
     return {entry.key: entry for entry in entries}, {k: v for k, v in manifest.items() if k != "entries"}
 
 
-def _damaged(path: Path, cause: Exception) -> DataSourceError:
+def _damaged(path: Path, cause: Exception, remedy: str) -> DataSourceError:
     return DataSourceError(
         f"{path}: the cache manifest cannot be read ({cause}).",
-        remedy="Restore it from a copy, or remove the directory and fetch again.",
+        remedy=remedy,
         path=str(path),
     )
 
@@ -257,6 +258,12 @@ def locked(directory: Path, timeout: float) -> Iterator[None]:
         raise DataSourceError(
             f"another process has locked the cache {directory} for {timeout:g} s.",
             remedy="Wait for it, or use another cache directory.",
+            path=str(directory),
+        ) from exc
+    except NotImplementedError as exc:
+        raise DataSourceError(
+            f"the file system of the cache {directory} knows no locks.",
+            remedy="Set EVENTSTUDY_CACHE to a directory on another one, such as a local disk.",
             path=str(directory),
         ) from exc
     try:

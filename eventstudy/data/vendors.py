@@ -50,7 +50,8 @@ def vendor_table(table: pd.DataFrame, file_name: str, symbols: Sequence[str], wh
     Recognised are Stooq's ``<TICKER>,<PER>,<DATE>,<TIME>,<OPEN>,…`` with daily rows, and tables of one symbol: a
     ``date`` or ``timestamp``, a ``close`` or adjusted close, at least one of open, high, low and volume, and no
     ticker. Those are Stooq's and Yahoo's downloads and Alpha Vantage's ``TIME_SERIES_DAILY`` and
-    ``TIME_SERIES_DAILY_ADJUSTED``. Rows may run from the newest to the oldest. A split coefficient of 1 means no
+    ``TIME_SERIES_DAILY_ADJUSTED``. Of a CRSP-like file of returns (``permno``, ``date``, ``ret``) prices are made by
+    :func:`eventstudy.data.crsp.return_index`. Rows may run from the newest to the oldest. A split coefficient of 1 means no
     split.
 
     Raises
@@ -61,9 +62,13 @@ def vendor_table(table: pd.DataFrame, file_name: str, symbols: Sequence[str], wh
     DataSourceError
         A symbol that fits several tickers of the file.
     """
+    from eventstudy.data.crsp import is_crsp, return_index
+
     raw = [str(name).strip().lower() for name in table.columns]
     if {"<ticker>", "<date>", "<close>"} <= set(raw):
         return _stooq(table.set_axis([name.strip("<>") for name in raw], axis=1), symbols, where)
+    if is_crsp(raw):
+        return return_index(table, symbols, where)
     names = [_NAMES.get(name, name) for name in raw]
     known = set(names)
     if known & {"ticker", "symbol"} or "date" not in known or len(known) < len(names):

@@ -6,6 +6,7 @@ from eventstudy.models.factors import FactorModel
 from eventstudy.models.garch import GARCHMarketModel
 from eventstudy.models.latent import LatentFactors
 from eventstudy.models.linear import LinearFit, MarketAdjusted, MarketModel, MeanAdjusted
+from eventstudy.models.named import MODELS, NamedModel, find_model, named_model
 from eventstudy.models.peers import PeerPortfolio
 from eventstudy.models.robust import RobustMarketModel
 from eventstudy.models.synthetic_control import SyntheticControl, SyntheticFit, donor_weights
@@ -13,6 +14,7 @@ from eventstudy.models.thin_trading import Dimson, ScholesWilliams
 from eventstudy.models.time_varying import EWMAMarketModel, RollingMarketModel
 
 __all__ = [
+    "MODELS",
     "ArrayFit",
     "Dimson",
     "EWMAMarketModel",
@@ -25,6 +27,7 @@ __all__ = [
     "MarketModel",
     "MeanAdjusted",
     "ModelFit",
+    "NamedModel",
     "NormalReturnModel",
     "PeerPortfolio",
     "RobustMarketModel",
@@ -34,4 +37,6 @@ __all__ = [
     "SyntheticFit",
     "donor_weights",
     "event_data",
+    "find_model",
+    "named_model",
 ]

@@ -145,6 +145,8 @@ class ArrayFit:
         ``G``; ``q`` may be 0, for a model without parameter error.
     noise : ndarray of float64, shape (n, L2), or None
         Variance of each session's noise in units of ``sigma2``; None for ones.
+    noise_before : ndarray of float64, shape (n, L1), or None
+        The same of the estimation window, for diagnostics of residuals; None for ones.
     messages : ndarray of object, shape (n,), or None
         Why a fit failed, in words, where the model knows more than ``status`` says.
     """
@@ -161,6 +163,7 @@ class ArrayFit:
     status: npt.NDArray[np.int8]
     loadings: FloatArray
     noise: FloatArray | None = None
+    noise_before: FloatArray | None = None
     messages: _TextArray | None = None
 
     def __post_init__(self) -> None:

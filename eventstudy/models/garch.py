@@ -169,6 +169,8 @@ class GARCHMarketModel:
             coef_names=self.coef_names,
             loadings=_loadings(data.x_event[..., 0], x, weight) / np.sqrt(fit.sigma2)[:, None, None],
             noise=noise / fit.sigma2[:, None],
+            noise_before=np.where(good[:, None] & usable, 1.0 / np.where(usable, weight, 1.0), np.nan)
+            / fit.sigma2[:, None],
         )
 
     def _one(self, y: FloatArray, x: FloatArray, ahead: Any) -> tuple[FloatArray, FloatArray, FloatArray] | str:

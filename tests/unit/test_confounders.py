@@ -156,6 +156,48 @@ def test_an_exchange_of_its_own_places_the_rows() -> None:
     assert dict(zip(found["ticker"], found["tau"], strict=True)) == {"VOD.L": 1, "MSFT": 0}
 
 
+def test_weeks_and_months_that_hold_a_row(sample_panel, calendar, quiet) -> None:
+    """The results of Wednesday evening, 29 January 2025, are of that week; those of Friday evening of the next."""
+    weekly = sample_panel.resample("W")
+    rows = table({"timing": "after close"}, {"date": "2025-01-31", "timing": "after close"})
+    found = rows.resolve(weekly)
+    assert [str(day.date()) for day in weekly.sessions[found.position]] == ["2025-01-31", "2025-02-07"]
+    event = es.Events.at(ARTICLE, "MSFT", tz=NEW_YORK)
+    res = quiet(es.EventStudy(weekly, event, es.MarketModel("SPY"), (-50, -5), (-2, 2), min_obs=30))
+    assert res.confounded_by(calendar, 0, reach="security")["confounder"].tolist() == ["quarterly results"]
+    assert res.confounded_by(calendar, 1, reach="security").empty
+    again = event.confounded_by(calendar, weekly, windows=[(0, 0)], reach="security")
+    pd.testing.assert_frame_equal(again, res.confounded_by(calendar, 0, reach="security"))
+
+
+def test_bars_that_hold_a_row() -> None:
+    ends = pd.DatetimeIndex(
+        [
+            f"{day} {clock}"
+            for day in ("2025-01-28", "2025-01-29", "2025-01-30")
+            for clock in ("10:30", "11:30", "12:30", "13:30", "14:30", "15:30", "16:00")
+        ],
+        tz=NEW_YORK,
+    )
+    prices = pd.DataFrame({"MSFT": np.linspace(100.0, 102.0, len(ends))}, index=ends)
+    panel = es.ReturnPanel.from_bars(prices, stamps="end")
+    rows = table(
+        {"time": "14:00"},  # inside the bar that ends at 14:30
+        {"timing": "after close"},
+        {"timing": "before open"},
+        {"timing": "during"},
+        {"date": "2025-01-25", "timing": "weekend"},
+    )
+    with pytest.warns(es.errors.EventStudyWarning, match="2 rows of the calendar give no time of day.*'news' of"):
+        found = rows.resolve(panel)
+    said = [panel.sessions[at].strftime("%d %H:%M") if at >= 0 else "" for at in found.position]
+    assert said == ["29 14:30", "30 10:30", "29 10:30", "", ""]
+    event = es.Events.at("2025-01-29 13:50", "MSFT", tz=NEW_YORK)
+    timed = es.EventCalendar(rows.to_frame().iloc[:3])
+    near = event.confounded_by(timed, panel, windows=[(-4, 3)])
+    assert near[["timing", "tau"]].to_numpy().tolist() == [["before open", -4], ["", 0], ["after close", 3]]
+
+
 # -- the join -----------------------------------------------------------------------------------------------------
 
 
@@ -370,6 +412,53 @@ def test_tables_and_figures_are_marked(res, calendar) -> None:
     axes = res.plot.caar(mark=marks)
     drawn = [text.get_text() for text in axes.figure.findobj(lambda item: hasattr(item, "get_text"))]
     assert any("META, MSFT: quarterly results" in " ".join(text.split()) for text in drawn)
+
+
+def test_results_that_know_of_other_events_mark_everything(res, calendar, tmp_path) -> None:
+    marked = res.with_confounders(calendar, reach=["security", "group"])
+    plain = marked.car(0, 1).set_index("ticker")["confounders"]
+    assert plain.to_dict() == {
+        "MSFT": "quarterly results (+1)",
+        "NVDA": "quarterly results of ASML (0); press report of US talks on limiting H20 sales to China (0)",
+        "META": "quarterly results (+1)",
+        "VST": "",
+    }
+    text = str(marked.summary((0, 0), (0, 1)))
+    lines = {line.split("  ")[0]: line for line in text[text.index("Other dated events in these") :].splitlines()}
+    assert "another dated event (security or group): 1 of 4 in [0, 0], 3 of 4 in [-1, +1]" in " ".join(text.split())
+    own = next(line for line in text.splitlines() if "quarterly results  " in line)
+    assert " ".join(own.split()) == "2025-01-29 after close quarterly results security high +1 [0, +1] 1 MSFT"
+    assert any("H20" in line and "[0, 0], [0, +1]" in line for line in lines.values())
+    assert "FOMC" not in text
+    assert "Other dated events" not in str(res.summary())
+    # selections and weights keep the calendar
+    assert "confounders" in marked.select(ticker="MSFT").car(0, 1)
+    assert "confounders" in marked.downweighted(calendar, 0, 1).car(0, 1)
+    out = marked.to_csv(tmp_path, windows=[(0, 0), (0, 1)])
+    written = pd.read_csv(out / "confounders.csv")
+    assert written.groupby("window").size().to_dict() == {"[0, +1]": 4, "[0, 0]": 2}
+    assert pd.read_csv(out / "car.csv")["confounders"].notna().sum() == 4
+    assert marked.manifest["confounders"] == {"events": len(calendar), "reach": ["security", "group"]}
+    assert "confounders" not in res.manifest
+    res.to_csv(tmp_path, windows=[(0, 0)])
+    assert not (tmp_path / "confounders.csv").exists()  # of the earlier study
+    drawn = [text.get_text() for text in marked.plot.car(0, 1).figure.findobj(lambda item: hasattr(item, "get_text"))]
+    assert {"MSFT †", "META †", "NVDA †", "VST"} <= set(drawn)
+    assert any("† another dated event (security or group) in the window" in " ".join(text.split()) for text in drawn)
+    with pytest.raises(es.InputError, match="must be an EventCalendar, not DataFrame"):
+        res.with_confounders(calendar.to_frame())
+    with pytest.raises(es.InputError, match="reach='firm'"):
+        res.with_confounders(calendar, reach="firm")
+
+
+def test_a_summary_lists_the_nearest_and_says_how_many_are_left_out(res, calendar) -> None:
+    text = str(res.with_confounders(calendar).summary())
+    part = text[text.index("Other dated events in these") :]
+    assert len([line for line in part.splitlines() if line.startswith(("2024", "2025"))]) == 15
+    assert "quarterly results" in part
+    assert "more; results.confounded_by(calendar, a, b) has all" in part
+    none = res.with_confounders(calendar.select(scope="CRM")).summary((0, 0))
+    assert "None in these windows." in str(none)
 
 
 def test_marks_need_one_date(sample_panel, calendar, quiet) -> None:

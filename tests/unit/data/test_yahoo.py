@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import random
+import time
+import warnings
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +17,7 @@ import pytest
 from fake_yahoo import Answer, not_found
 
 from eventstudy.data import PriceCache, load_prices
-from eventstudy.errors import CacheMissError, DataSourceError, EventStudyWarning, InputError
+from eventstudy.errors import CacheMissError, DataSourceError, EventStudyError, EventStudyWarning, InputError
 
 # Toy prices lie on a day of mourning, and some are odd on purpose.
 pytestmark = pytest.mark.filterwarnings("ignore:The prices look damaged")
@@ -68,12 +72,38 @@ def test_real_series_agree_with_the_vendors_own_adjustment(
     assert prices.field("volume").loc["2025-01-27", ticker] == frame.loc["2025-01-27", "volume"]
 
 
-def test_currency_and_zone_of_another_market(yahoo, make_provider, closes, tmp_path) -> None:
-    yahoo.put("7203.T", closes(2900, 2950), currency="JPY", exchangeTimezoneName="Asia/Tokyo")
-    prices = load_prices("7203.T", "2025-01-06", "2025-01-07", source=make_provider(), cache=tmp_path)
-    assert prices.info.loc["7203.T", "currency"] == "JPY"
-    assert [f"{d:%Y-%m-%d}" for d in prices.index] == ["2025-01-06", "2025-01-07"]
-    assert PriceCache(tmp_path).read("yahoo", "7203.T").tz == "Asia/Tokyo"
+@pytest.mark.parametrize(
+    ("symbol", "currency", "zone", "days"),
+    [
+        ("BRK-B", "USD", "America/New_York", ["2025-01-06", "2025-01-07", "2025-01-08"]),
+        ("^GSPC", "USD", "America/New_York", ["2025-01-06", "2025-01-07", "2025-01-08"]),
+        ("7203.T", "JPY", "Asia/Tokyo", ["2025-01-06", "2025-01-07", "2025-01-08"]),
+        ("BTC-USD", "USD", "UTC", ["2025-01-04", "2025-01-05", "2025-01-06"]),  # from a Saturday on
+        ("VOD.L", "GBp", "Europe/London", ["2025-01-06", "2025-01-07", "2025-01-08"]),
+    ],
+)
+def test_symbols_of_every_kind_with_currency_and_zone(
+    yahoo, make_provider, tmp_path, symbol, currency, zone, days
+) -> None:
+    index = pd.DatetimeIndex(days).as_unit("us")
+    meta = {"currency": currency, "exchangeTimezoneName": zone}
+    yahoo.put(symbol, pd.DataFrame({"close": [100.0, 110.0, 99.0]}, index), **meta)
+    prices = load_prices(symbol, days[0], days[-1], source=make_provider(), cache=tmp_path)
+    assert prices.columns.tolist() == [symbol]
+    assert prices[symbol].tolist() == [100.0, 110.0, 99.0]
+    assert [f"{day:%Y-%m-%d}" for day in prices.index] == days  # the exchange's own dates
+    assert prices.info.loc[symbol, ["currency", "tz"]].tolist() == [currency, zone]
+    entry = PriceCache(tmp_path).entry("yahoo", symbol)
+    assert (entry.currency, entry.tz, entry.first, entry.last) == (currency, zone, days[0], days[-1])
+    offline = load_prices(symbol, days[0], days[-1], source="yahoo", cache=tmp_path, offline=True)
+    assert offline.equals(prices)
+    assert offline.info.equals(prices.info)
+
+
+def test_an_answer_whose_currency_is_no_text_is_not_believed(yahoo, make_provider, closes, tmp_path) -> None:
+    yahoo.put("A", closes(10, 11), currency=["USD"])
+    with pytest.raises(DataSourceError, match=r"A: an answer that cannot be read \(currency is \['USD'\]\)"):
+        load_prices("A", *DAYS, source=make_provider(), cache=tmp_path)
 
 
 def test_end_is_inclusive_and_open_start_asks_for_all(yahoo, make_provider, closes, tmp_path) -> None:
@@ -123,9 +153,10 @@ def test_jitter_spreads_the_waits(yahoo, make_provider, slept, tmp_path) -> None
     assert slept == [1.5, 3.0]
 
 
-def test_an_unreadable_retry_after_counts_as_none(yahoo, make_provider, closes, slept, tmp_path) -> None:
+@pytest.mark.parametrize("text", ["soon", "nan", "-5", ""])
+def test_an_unreadable_retry_after_counts_as_none(yahoo, make_provider, closes, slept, tmp_path, text) -> None:
     yahoo.put("A", closes(10, 11))
-    yahoo.script["A"] = [Answer(429, b"", {"Retry-After": "soon"}) for _ in range(2)]
+    yahoo.script["A"] = [Answer(429, b"", {"Retry-After": text}) for _ in range(2)]
     assert load_prices("A", *DAYS, source=make_provider(), cache=tmp_path)["A"].tolist() == [10, 11]
     assert slept == [1.0]
 
@@ -176,6 +207,144 @@ def test_a_slow_answer_times_out(yahoo, make_provider, closes, slept, tmp_path) 
     yahoo.always["B"] = Answer(200, b"{}", delay=1.5)
     with pytest.raises(DataSourceError, match=r"B: no answer in time \(1 attempts\)"):
         load_prices("B", *DAYS, source=make_provider(timeout=0.4, retries=0), cache=tmp_path)
+
+
+def test_a_slow_drip_times_out_as_a_whole(yahoo, make_provider, closes, slept, tmp_path) -> None:
+    # A byte every 50 ms: each arrives in time, the whole would take ten times as long as is allowed.
+    yahoo.put("A", closes(10, 11))
+    yahoo.script["A"] = [Answer(200, b" " * 80, drip=0.05)]
+    began = time.perf_counter()
+    prices = load_prices("A", *DAYS, source=make_provider(timeout=0.4), cache=tmp_path)
+    assert time.perf_counter() - began < 3.0
+    assert prices["A"].tolist() == [10, 11]
+    assert slept == [1.0]
+    yahoo.always["B"] = Answer(200, b" " * 80, drip=0.05)
+    with pytest.raises(DataSourceError, match=r"B: no answer in time \(1 attempts\)"):
+        load_prices("B", *DAYS, source=make_provider(timeout=0.4, retries=0), cache=tmp_path)
+
+
+def test_a_connection_that_breaks_inside_the_answer(yahoo, make_provider, closes, slept, tmp_path) -> None:
+    yahoo.put("A", closes(10, 11))
+    body = yahoo.answer("A", {"period1": "0", "period2": "9999999999"}).body
+    yahoo.script["A"] = [Answer(200, body, cut=len(body) // 2)]
+    assert load_prices("A", *DAYS, source=make_provider(), cache=tmp_path)["A"].tolist() == [10, 11]
+    assert slept == [1.0]
+    yahoo.always["B"] = Answer(200, body, cut=len(body) // 2)
+    with pytest.raises(DataSourceError, match=r"B: connection failed \(\w+\) \(3 attempts\)"):
+        load_prices("B", *DAYS, source=make_provider(), cache=tmp_path)
+
+
+def test_a_symbol_that_ends_early_shows_where_it_ends(yahoo, make_provider, closes, tmp_path) -> None:
+    """A delisted company: what there is comes, no row is made up, and a range after its end is an error."""
+    yahoo.put("LIVE", closes(10, 11, 12, 13, 14))
+    yahoo.put("GONE", closes(20, 21))
+    provider = make_provider()
+    prices = load_prices(["LIVE", "GONE"], *DAYS, source=provider, cache=tmp_path)
+    assert prices["GONE"].dropna().tolist() == [20, 21]
+    assert prices.info["last"].dt.strftime("%m-%d").to_dict() == {"LIVE": "01-10", "GONE": "01-07"}
+    # The last prices must not be repeated: the returns after the end are missing.
+    assert prices.pct_change(fill_method=None)["GONE"].notna().tolist() == [False, True, False, False, False]
+    with pytest.raises(
+        DataSourceError, match=r"GONE: no price from 2025-01-08 to 2025-01-10 \(the source has 2025-01-0"
+    ):
+        load_prices(["LIVE", "GONE"], "2025-01-08", "2025-01-10", source=provider, cache=tmp_path)
+    with pytest.warns(EventStudyWarning, match="1 of 2 tickers are left out: GONE"):
+        left = load_prices(
+            ["LIVE", "GONE"], "2025-01-08", "2025-01-10", source=provider, cache=tmp_path, on_missing="drop"
+        )
+    assert left.columns.tolist() == ["LIVE"]
+    assert left.missing["kind"].to_dict() == {"GONE": "no prices"}
+
+
+def test_a_start_in_the_future_is_refused_without_asking(yahoo, make_provider, closes, tmp_path) -> None:
+    yahoo.put("A", closes(10, 11))
+    day = datetime.now(UTC).date() + timedelta(days=2)
+    with pytest.raises(InputError, match=rf"start {day} is after today"):
+        load_prices("A", day, source=make_provider(), cache=tmp_path)
+    assert yahoo.requests == []
+
+
+def test_a_rate_limit_in_the_middle_keeps_what_came_and_goes_on_from_there(
+    yahoo, make_provider, closes, slept, tmp_path
+) -> None:
+    names = [f"S{i:02d}" for i in range(30)]
+    for at, name in enumerate(names):
+        yahoo.put(name, closes(10 + at, 11 + at))
+    yahoo.always["S04"] = Answer(429, b"Too Many Requests")
+    with pytest.raises(DataSourceError, match=r"26 of 30 tickers: S04: rate limited.*The other 4 are in the") as caught:
+        load_prices(names, *DAYS, source=make_provider(workers=1), cache=tmp_path)
+    kinds = {name: cause.kind for name, cause in caught.value.failures.items()}
+    assert kinds.pop("S04") == "rate limit"
+    assert set(kinds.values()) == {"not tried"}
+    assert sorted(caught.value.partial) == names[:4]
+    assert "Run it again to go on from there" in str(caught.value)
+    # Neither is a rate limit a missing ticker: nothing is left out of a study for it.
+    with pytest.raises(DataSourceError, match="rate limited"):
+        load_prices(names, *DAYS, source=make_provider(workers=1), cache=tmp_path, on_missing="drop")
+    del yahoo.always["S04"]
+    yahoo.requests.clear()
+    prices = load_prices(names, *DAYS, source=make_provider(), cache=tmp_path)
+    assert {symbol for symbol, _ in yahoo.requests} == set(names[4:])
+    assert prices.loc["2025-01-07"].tolist() == [11.0 + at for at in range(30)]
+
+
+def test_every_failure_of_a_batch_is_in_the_one_error(yahoo, make_provider, closes, tmp_path) -> None:
+    yahoo.put("GOOD", closes(10, 11))
+    yahoo.always["EMPTY"] = Answer(200, b'{"chart": {"result": [], "error": null}}')
+    yahoo.always["DOWN"] = Answer(500, b"oops")
+    yahoo.always["TORN"] = Answer(200, b'{"chart": {"resu')
+    yahoo.put("ZERO", closes(10, 0))
+    names = ["EMPTY", "DOWN", "GOOD", "TORN", "NOPE", "ZERO"]
+    with pytest.raises(DataSourceError, match=r"5 of 6 tickers.*The other 1 are in the cache") as caught:
+        load_prices(names, *DAYS, source=make_provider(retries=1), cache=tmp_path)
+    assert {name: cause.kind for name, cause in caught.value.failures.items()} == {
+        "EMPTY": "no prices", "DOWN": "server", "TORN": "unreadable", "NOPE": "unknown", "ZERO": "invalid",
+    }  # fmt: skip
+    for name in caught.value.failures:
+        assert f"{name}: " in str(caught.value)
+    assert [symbol for _, _, symbol in PriceCache(tmp_path).entries()] == ["GOOD"]
+
+
+def test_answers_altered_at_random_give_prices_or_an_error_of_ours(yahoo, make_provider, closes, tmp_path) -> None:
+    yahoo.put("A", closes(10, 11, 12, 11, dividends=[0, 1.0, 0, 0], splits=[0, 0, 2.0, 0]))
+    body = yahoo.answer("A", {"period1": "0", "period2": "9999999999"}).body
+    rng, provider = random.Random(20250129), make_provider(retries=0)
+    outcomes: set[str] = set()
+    for n in range(60):
+        chart = json.loads(body)
+        for _ in range(rng.choice([1, 1, 2])):
+            _alter(chart, rng)
+        yahoo.always["A"] = Answer(200, json.dumps(chart).encode())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", EventStudyWarning)
+            try:
+                prices = load_prices("A", *DAYS, source=provider, cache=tmp_path / str(n))
+            except EventStudyError as error:
+                outcomes.add("error" if "A: " in str(error) else str(error))
+            else:
+                outcomes.add("prices")
+                assert (prices["A"].dropna() > 0).all()
+                assert np.isfinite(prices["A"].dropna()).all()
+    assert outcomes == {"error", "prices"}
+
+
+def _alter(chart: dict[str, Any], rng: random.Random) -> None:
+    """Replace or remove one node of a JSON document."""
+    places: list[tuple[Any, Any]] = []
+
+    def walk(node: Any) -> None:
+        for key in list(node) if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ():
+            places.append((node, key))
+            walk(node[key])
+
+    walk(chart)
+    if places:
+        parent, key = rng.choice(places)
+        value = rng.choice([None, "x", -1, 1e308, float("nan"), [], {}, True, 0, 10**30, [1], {"a": 1}, "remove"])
+        if value == "remove":
+            del parent[key]
+        else:
+            parent[key] = value
 
 
 def test_one_bad_symbol_costs_itself_only(yahoo, make_provider, closes, tmp_path) -> None:
