@@ -50,9 +50,9 @@ def vendor_table(table: pd.DataFrame, file_name: str, symbols: Sequence[str], wh
     Recognised are Stooq's ``<TICKER>,<PER>,<DATE>,<TIME>,<OPEN>,…`` with daily rows, and tables of one symbol: a
     ``date`` or ``timestamp``, a ``close`` or adjusted close, at least one of open, high, low and volume, and no
     ticker. Those are Stooq's and Yahoo's downloads and Alpha Vantage's ``TIME_SERIES_DAILY`` and
-    ``TIME_SERIES_DAILY_ADJUSTED``. Of a CRSP-like file of returns (``permno``, ``date``, ``ret``) prices are made by
-    :func:`eventstudy.data.crsp.return_index`. Rows may run from the newest to the oldest. A split coefficient of 1 means no
-    split.
+    ``TIME_SERIES_DAILY_ADJUSTED``. Rows may run from the newest to the oldest. A split coefficient of 1 means no split.
+    Of a CRSP-like file of returns (``permno``, ``date``, ``ret``) prices are made by
+    :func:`eventstudy.data.crsp.return_index`.
 
     Raises
     ------

@@ -40,6 +40,18 @@ class Columns:
 
     def products(self, which: IntArray) -> FloatArray:
         """Rows of ``X'X``, shape (len(which), n)."""
+        self._work_out(which)
+        found: FloatArray = self._products[self._at[which]]
+        return found
+
+    def gram(self, which: IntArray) -> FloatArray:
+        """``X'X`` of some columns, shape (len(which), len(which))."""
+        self._work_out(which)
+        found: FloatArray = self._products[self._at[which][:, None], which]
+        return found
+
+    def _work_out(self, which: IntArray) -> None:
+        """Products of the columns that have none yet."""
         new = which[self._at[which] < 0]
         if len(new):
             if self._made + len(new) > len(self._products):
@@ -50,8 +62,6 @@ class Columns:
             np.matmul(np.ascontiguousarray(self.x[:, new].T), self.x, out=self._products[at])
             self._at[new] = np.arange(at.start, at.stop)
             self._made = at.stop
-        found: FloatArray = self._products[self._at[which]]
-        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +146,7 @@ def simplex_least_squares(columns: Columns, y: FloatArray, allowed: BoolArray | 
 def _descend(columns: Columns, cross: FloatArray, active: IntArray, weight: FloatArray) -> tuple[IntArray, FloatArray]:
     """Minimum over the weights of the active columns, those that would turn negative let out."""
     while True:
-        gram = columns.products(active)[:, active]
+        gram = columns.gram(active)
         # on Σw = 1 a multiple of 11' adds a constant; it makes the matrix definite where the columns allow it
         gram = gram + gram.trace() / len(active)
         both = np.linalg.solve(gram, np.stack([cross[active], np.ones(len(active))], axis=1))
