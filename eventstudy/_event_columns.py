@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from eventstudy._cells import plain
 from eventstudy._limits import check_fields, read_csv_bytes
 from eventstudy._stamps import ObjectArray, Origin, read_texts, stripped
 from eventstudy.errors import InputError
@@ -52,7 +53,7 @@ def read_csv(path: Path, max_bytes: int | None = None) -> pd.DataFrame:
                 path=str(path),
             ) from None
     check_fields(frame, content, f"Event file {str(path)!r}")
-    return frame
+    return plain(frame) if b"'" in content else frame
 
 
 def find_columns(df: pd.DataFrame) -> dict[str, int]:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from eventstudy import _render
+from eventstudy._cells import guarded
 from eventstudy.errors import (
     DataSourceError,
     DroppedEventsWarning,
@@ -445,7 +446,7 @@ class Comparison:
         try:
             out.mkdir(parents=True, exist_ok=True)
             for name, table in tables.items():
-                table.to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
+                guarded(table).to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
         except OSError as error:
             raise DataSourceError(
                 f"Cannot write the comparison to {out}: {error}.", remedy="Choose a directory that can be written."

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
+from eventstudy._cells import guarded, is_formula
 from eventstudy._confounded import confounded_table
 from eventstudy.errors import DataSourceError, InputError
 from eventstudy.kernels import chunks
@@ -162,6 +163,7 @@ def excel(res: EventStudyResults, path: str | Path, windows: Sequence[Window]) -
     return out
 
 
+_NO_TEXT = r"[\x00-\x08\x0b\x0c\x0e-\x1f]"  # control characters that XML, and so a workbook, cannot hold
 _SHEETS = ("caar", "tests", "group_caar", "car", "confounders", "bhar", "aar", "events", "parameters", "dropped")
 
 
@@ -171,6 +173,8 @@ def _sheet(book: pd.ExcelWriter, name: str, frame: pd.DataFrame) -> None:
     for column in frame.columns:
         if isinstance(frame[column].dtype, pd.DatetimeTZDtype):
             frame[column] = frame[column].astype(str)
+        elif isinstance(frame[column].dtype, pd.StringDtype):
+            frame[column] = frame[column].str.replace(_NO_TEXT, "\ufffd", regex=True)
     # infinite degrees of freedom are text: a workbook knows no infinity
     frame.to_excel(book, sheet_name=name, index=False, freeze_panes=(1, 0), inf_rep="inf")
     sheet = book.sheets[name]
@@ -178,14 +182,15 @@ def _sheet(book: pd.ExcelWriter, name: str, frame: pd.DataFrame) -> None:
         longest = max(len(f"{cell.value:.6g}" if isinstance(cell.value, float) else str(cell.value)) for cell in cells)
         sheet.column_dimensions[cells[0].column_letter].width = min(60, longest + 2)
         for cell in cells:
-            if cell.data_type == "f":  # text that begins with "=" must not be run
-                cell.data_type = "s"
+            if isinstance(cell.value, str):
+                cell.data_type = "s"  # text is never run, nor taken for an error value
+                cell.quotePrefix = is_formula(cell.value)  # nor when it is edited
 
 
 def _csv(pieces: Iterator[pd.DataFrame], path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         for number, piece in enumerate(pieces):
-            piece.to_csv(file, index=False, header=number == 0, lineterminator="\n")
+            guarded(piece).to_csv(file, index=False, header=number == 0, lineterminator="\n")
 
 
 def _parquet(pieces: Iterator[pd.DataFrame], path: Path) -> None:

@@ -36,6 +36,7 @@ __all__ = [
     "ResidualSums",
     "WindowSums",
     "chunks",
+    "coefficient_errors",
     "estimation_residuals",
     "fit_linear",
     "share",
@@ -434,6 +435,32 @@ def _window_sums_numpy(
     out.car[:] = np.where(missing, np.nan, np.where(there, ar, 0.0).sum(1))
     out.scale[:] = np.where(missing, np.nan, scale)
     out.n_used[:] = used
+
+
+def coefficient_errors(fit: LinearArrays, design: LinearDesign) -> FloatArray:
+    """Standard errors of the parameters, ``s √diag((X'X)^{-1})``.
+
+    Parameters
+    ----------
+    fit : LinearArrays
+        Fits of ``n`` events.
+    design : LinearDesign
+        The design they were fitted with.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, K)
+        Constant first; NaN where the fit failed.
+    """
+    p = len(design.factors)
+    rows, columns = np.tril_indices(p)
+    own = fit.inverse[:, rows == columns]
+    if not design.intercept:
+        return np.sqrt(fit.sigma2[:, None] * own)
+    # the constant is R̄ − Σ β F̄, and R̄ is uncorrelated with the slopes
+    both = fit.center[:, rows] * fit.center[:, columns] * fit.inverse
+    level = 1.0 / np.maximum(fit.n_obs, 1) + np.where(rows == columns, 1.0, 2.0) @ both.T
+    return np.sqrt(fit.sigma2[:, None] * np.column_stack([level, own]))
 
 
 def estimation_residuals(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 import pandas as pd
 
-from eventstudy._factor_names import held_as
+from eventstudy._factor_names import held_as, official_name
 from eventstudy._frames import is_table, wide_pandas
 from eventstudy._typing import BoolArray, FloatArray, Frequency, IntArray, ReturnKind
 from eventstudy.data.calendars import check_calendar
@@ -480,9 +480,13 @@ class ReturnPanel:
             names = {str(name).upper(): str(name) for name in self.tickers}
             near = [names[name] for name in get_close_matches(str(ticker).upper(), list(names), n=3)]
             hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            factor = official_name(ticker) is not None
+            kind = "factor" if factor else "security"
             raise InputError(
-                f"The panel has no security {ticker!r} among its {self.n_securities}.{hint}",
-                remedy="Load it with the prices, or correct the name.",
+                f"The panel has no {kind} {ticker!r} among its {self.n_securities}.{hint}",
+                remedy="Add the factors: returns.with_factors(eventstudy.data.load_factors(…))."
+                if factor and not hint
+                else "Load it with the prices, or correct the name.",
                 ticker=ticker,
             ) from None
 

@@ -13,6 +13,7 @@ import pandas as pd
 from scipy import special
 
 from eventstudy import _render
+from eventstudy._cells import guarded
 from eventstudy._typing import FloatArray
 from eventstudy.errors import DataSourceError, InputError
 
@@ -218,9 +219,9 @@ class SimulationResults:
         out = Path(directory)
         try:
             out.mkdir(parents=True, exist_ok=True)
-            self.rejection.to_csv(out / "rejection.csv", index=False, lineterminator="\n")
+            guarded(self.rejection).to_csv(out / "rejection.csv", index=False, lineterminator="\n")
             if (self.drift == 0.0).any():
-                self.critical_values().to_csv(out / "critical_values.csv", index=False, lineterminator="\n")
+                guarded(self.critical_values()).to_csv(out / "critical_values.csv", index=False, lineterminator="\n")
         except OSError as error:
             raise DataSourceError(
                 f"Cannot write the rates to {out}: {error}.", remedy="Choose a directory that can be written."

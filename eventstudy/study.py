@@ -312,17 +312,26 @@ class EventStudy:
                 f"{where}no residual variance over the estimation window {words}: the price does not move, or the "
                 f"security is the benchmark. Leave it out."
             )
-        return f"{where}no abnormal return in the event window {self._event}. Load prices around the event."
+        at_event = int(fit.index.position[at])
+        first, last = max(at_event + self._event.start, 0), at_event + self._event.end
+        gaps = self._benchmark_gaps(first, last, least=min(last + 1, self.returns.n_sessions) - first)
+        what = "benchmarks or factors" if gaps else "prices"
+        return f"{where}no abnormal return in the event window {self._event}{gaps}. Load {what} around the event."
 
-    def _benchmark_gaps(self, first: int, last: int) -> str:
-        """Words for the benchmarks that lack returns on some sessions of the panel from ``first`` to ``last``."""
-        found = []
+    def _benchmark_gaps(self, first: int, last: int, least: int = 1) -> str:
+        """Words for the benchmarks that lack ``least`` returns or more on sessions from ``first`` to ``last``."""
+        found: dict[str, list[str]] = {}
         for name in self.model.benchmarks:
             missing = np.flatnonzero(np.isnan(self.returns.values[self.returns.row(name), first : last + 1]))
-            if len(missing):
-                day = self.returns.label(first + int(missing[0]))
-                found.append(f"; the benchmark {name} has no return on {len(missing)} of them, first {day}")
-        return "".join(found)
+            if len(missing) >= max(least, 1):
+                words = f"no return on {len(missing)} of them, first {self.returns.label(first + int(missing[0]))}"
+                found.setdefault(words, []).append(name)
+        return "".join(
+            f"; the benchmark {names[0]} has {words}"
+            if len(names) == 1
+            else f"; the benchmarks {', '.join(names)} have {words}"
+            for words, names in found.items()
+        )
 
     def _dropped(self, reasons: dict[int, str], resolved: ResolvedEvents) -> pd.DataFrame:
         out = sorted(reasons)
@@ -331,7 +340,7 @@ class EventStudy:
             {
                 "event_id": events.event_id[out],
                 "ticker": events.ticker[out],
-                "session": pd.DatetimeIndex(resolved.session[out]),
+                "session": pd.DatetimeIndex(resolved.session[out] if out else []),
                 "reason": [reasons[at] for at in out],
             },
             columns=DROPPED_COLUMNS,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from eventstudy.cli import base, data, doctor, init, power, report, run, serve  # each enters its commands
+from eventstudy.cli import base, compare, data, doctor, init, power, report, run, serve  # each enters its commands
 from eventstudy.cli.base import app
 
-__all__ = ["app", "base", "data", "doctor", "init", "main", "power", "report", "run", "serve"]
+__all__ = ["app", "base", "compare", "data", "doctor", "init", "main", "power", "report", "run", "serve"]
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ __all__ = [
     "Debug",
     "End",
     "Offline",
+    "Snapshot",
     "Start",
     "app",
     "cache_app",
@@ -41,6 +42,13 @@ _OPTIONS: Final = {
     "tz": "--tz",
     "n_events": "--events",
     "n_studies": "--studies",
+    "benchmark": "--benchmark",
+    "model": "--model",
+    "units": "--factor-units",
+    "interval": "--interval",
+    "outliers": "--outliers",
+    "exclude": "--exclude",
+    "exclude_events": "--exclude-around",
 }
 
 
@@ -145,6 +153,14 @@ End = Annotated[
 ]
 Offline = Annotated[
     bool, typer.Option("--offline", help="Never touch the network; also EVENTSTUDY_OFFLINE=1.", show_default=False)
+]
+Snapshot = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|YYYY-MM-DD",
+        help="Downloaded prices as they were in this snapshot of the cache, or in the last one up to that day.",
+        show_default=False,
+    ),
 ]
 
 app = typer.Typer(

@@ -8,7 +8,6 @@ import tempfile
 import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,42 +15,48 @@ import typer
 
 from eventstudy.cli.base import misused
 from eventstudy.cli.study_file import INLINE, inline_events
-from eventstudy.errors import CacheMissError, DataSourceError, EventStudyError, EventStudyWarning, InputError
+from eventstudy.errors import DataSourceError, EventStudyError, EventStudyWarning, InputError
 
 if TYPE_CHECKING:
     from eventstudy import Events, Prices, Window
-    from eventstudy.models.base import NormalReturnModel
+    from eventstudy.hygiene import Exclude
+    from eventstudy.windows import EstimationLike
 
-__all__ = ["Model", "Windows", "check_source", "chosen_model", "find_prices", "read_events", "span"]
+__all__ = [
+    "Windows",
+    "all_tickers",
+    "check_source",
+    "exclude_of",
+    "find_prices",
+    "read_events",
+    "read_exclude",
+    "span",
+]
 
 # Sessions to calendar days, generous to exchanges with long holidays: loading more than needed does no harm.
 _DAYS_PER_SESSION, _SPARE_DAYS = 1.6, 15
-# What Yahoo says of a ticker that it lacks; a failure in any other words may pass and must not thin a study out.
-_LACKING: Final = re.compile(r"unknown symbol|not a Yahoo symbol|no prices|no rows came")
-
-
-class Model(StrEnum):
-    """Models of normal returns that need no more than names."""
-
-    mean = "mean"
-    adjusted = "adjusted"
-    market = "market"
-    factors = "factors"
+_MINUTES: Final = 240  # of trading on a day at the least
+_DAY: Final = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?(?:[+-]\d{2}:?\d{2}|Z)?)?"
+_EXCLUDE: Final = re.compile(rf"(?:(.+)=)?({_DAY})(?::({_DAY}))?")
 
 
 class Windows:
     """The windows of a run, checked before anything is loaded."""
 
     def __init__(self, estimation: str, event: str, car: Sequence[str] | None, min_obs: int | None) -> None:
-        from eventstudy.windows import check_windows
+        from eventstudy.windows import check_windows, estimation_span
 
-        self.estimation = _window(estimation, "--estimation")
+        try:
+            self.span, self.hole = estimation_span(estimation)
+        except InputError as error:
+            misused(str(error), "--estimation")
         self.event = _window(event, "--window")
         self.car = [_window(text, "--car") for text in car] if car else None
         try:
-            check_windows(self.estimation, self.event, min_obs or 1)
+            check_windows(self.span, self.event, min_obs or 1, self.hole)
         except InputError as error:
             misused(str(error), "--estimation")
+        self.estimation: EstimationLike = self.span if self.hole is None else estimation.split(",")
         for window in self.car or []:
             try:
                 self.event.columns(window)
@@ -72,29 +77,28 @@ def _window(text: str, option: str) -> Window:
         misused(str(error), option)
 
 
-def chosen_model(model: Model, benchmarks: list[str]) -> NormalReturnModel:
-    """Model by its name."""
-    from eventstudy import FactorModel, MarketAdjusted, MarketModel, MeanAdjusted
+def read_exclude(texts: Sequence[str] | None) -> list[tuple[str, str, str]]:
+    """Ticker (empty for all securities), first and last day of each ``[TICKER=]DATE[:DATE]``."""
+    found = []
+    for text in texts or []:
+        match = _EXCLUDE.fullmatch(text.strip())
+        if match is None:
+            misused(f"{text!r} is neither DATE nor DATE:DATE. Such as 2025-01-27, or NVDA=2024-11-21.", "--exclude")
+        ticker, start, end = match.groups()
+        found.append((ticker or "", start, end or start))
+    return found
 
-    option = "--benchmark"
-    if model is Model.mean:
-        if benchmarks:
-            misused("The model mean uses no benchmark. Leave it out, or choose another --model.", option)
-        return MeanAdjusted()
-    if not benchmarks:
-        misused(f"The model {model} needs a benchmark, such as --benchmark SPY.", option)
-    if model is not Model.factors and len(benchmarks) > 1:
-        misused(
-            f"The model {model} takes one benchmark, not {len(benchmarks)} ({', '.join(benchmarks)}). "
-            "For several, use --model factors.",
-            option,
-        )
-    try:
-        if model is Model.factors:
-            return FactorModel(benchmarks)
-        return MarketModel(benchmarks[0]) if model is Model.market else MarketAdjusted(benchmarks[0])
-    except InputError as error:
-        misused(str(error), option)
+
+def exclude_of(runs: Sequence[tuple[str, str, str]], tickers: Sequence[str]) -> Exclude | None:
+    """What the library takes; days of all securities are repeated where others are of one."""
+    if not runs:
+        return None
+
+    def days(own: str) -> list[Any]:
+        return [start if start == end else (start, end) for ticker, start, end in runs if ticker in ("", own)]
+
+    named = [ticker for ticker, _, _ in runs if ticker]
+    return {name: days(name) for name in dict.fromkeys([*tickers, *named]) if days(name)} if named else days("")
 
 
 def check_source(source: str) -> None:
@@ -127,18 +131,24 @@ def read_events(path: str, tz: str | None) -> Events:
             raise DataSourceError(str(error).replace(repr(str(copy)), "on standard input")) from None
 
 
-def span(events: Events, windows: Windows) -> tuple[datetime, datetime]:
+def span(events: Events, windows: Windows, interval: str = "1d") -> tuple[datetime, datetime]:
     """First and last date that the windows of all events may need, today at the latest."""
     moments = [datetime.fromtimestamp(int(stamp) // 10**9, UTC) for stamp in (events.stamp.min(), events.stamp.max())]
     first, last = (datetime(moment.year, moment.month, moment.day) for moment in moments)
-    before = max(0, -windows.estimation.start, -windows.event.start)
-    after = max(0, windows.event.end, windows.estimation.end)
+    before = max(0, -windows.span.start, -windows.event.start)
+    after = max(0, windows.event.end, windows.span.end)
     now = datetime.now(UTC)
-    return first - _days(before), min(last + _days(after), datetime(now.year, now.month, now.day))
+    return first - _days(before, interval), min(last + _days(after, interval), datetime(now.year, now.month, now.day))
 
 
-def _days(sessions: int) -> timedelta:
-    return timedelta(days=math.ceil(sessions * _DAYS_PER_SESSION) + _SPARE_DAYS)
+def _days(columns: int, interval: str) -> timedelta:
+    from eventstudy.data.intervals import bar_length, is_intraday
+
+    if is_intraday(interval):
+        sessions = columns * bar_length(interval).total_seconds() / 60 / _MINUTES
+        return timedelta(days=math.ceil(sessions * _DAYS_PER_SESSION) + _SPARE_DAYS // 3)
+    days = {"1wk": 7.0, "1mo": 31.0}.get(interval, _DAYS_PER_SESSION)
+    return timedelta(days=math.ceil(columns * days) + _SPARE_DAYS + (31 if interval == "1mo" else 0))
 
 
 def find_prices(tickers: Sequence[str], benchmarks: Sequence[str], strict: bool, **options: Any) -> Prices:
@@ -150,7 +160,7 @@ def find_prices(tickers: Sequence[str], benchmarks: Sequence[str], strict: bool,
         try:
             return load_prices(wanted, **options)
         except EventStudyError as error:
-            lacking = [] if strict else _lacking(error, wanted, options["cache"])
+            lacking = [] if strict else _lacking(error, wanted)
             left = [name for name in wanted if name not in lacking]
             if not lacking or set(benchmarks) & set(lacking) or not set(left) & set(tickers):
                 raise
@@ -158,22 +168,30 @@ def find_prices(tickers: Sequence[str], benchmarks: Sequence[str], strict: bool,
             wanted = left
 
 
-def _lacking(error: EventStudyError, wanted: Sequence[str], cache: Path | None) -> list[str]:
+def _lacking(error: EventStudyError, wanted: Sequence[str]) -> list[str]:
     """Tickers that the source does not have, as an error of :func:`load_prices` tells; empty for other errors."""
-    found = error.context
-    if "findings" in found:
-        return []  # the prices are there, and look damaged
-    if isinstance(error, CacheMissError):
-        from eventstudy.data import PriceCache
+    from eventstudy.data.failures import failures_of
 
-        known = set(PriceCache(cache).list()["symbol"])
-        symbols = [str(name) for name in found.get("symbols", [])]  # type: ignore[attr-defined]
-        return symbols if known.isdisjoint(symbols) else []
-    if "available" in found and "ticker" in found:
-        available = set(found["available"])  # type: ignore[call-overload]
-        return [name for name in wanted if name not in available]
-    failures = found.get("failures")
-    if isinstance(failures, dict):
-        return list(failures) if all(_LACKING.search(str(cause)) for cause in failures.values()) else []
-    tickers = found.get("tickers")
-    return list(tickers) if isinstance(error, DataSourceError) and isinstance(tickers, list) else []
+    if "findings" in error.context:
+        return []  # the prices are there, and look damaged
+    failures = failures_of(error, list(wanted))
+    # A failure that may pass must not thin a study out.
+    return list(failures) if all(cause.lacking for cause in failures.values()) else []
+
+
+def all_tickers(source: str) -> list[str]:
+    """Every ticker of the sample or of a file."""
+    from eventstudy import load_prices
+    from eventstudy.data import FileProvider, sample
+
+    if source == "sample":
+        return sample.tickers()
+    if not FileProvider.recognises(source):
+        misused(f"{source!r} has no list of tickers. Use sample, or the path of a CSV or Parquet file.", "--source")
+    try:
+        load_prices("no such ticker", source=source)  # the error lists those that exist
+    except InputError as error:
+        if "available" in error.context:
+            return [str(name) for name in error.context["available"]]  # type: ignore[attr-defined]
+        raise
+    return []

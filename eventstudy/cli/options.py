@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from eventstudy.cli.inputs import Model
+from eventstudy.cli.models import MODEL_HELP
 from eventstudy.cli.study_file import remember_study_file
 
 __all__ = [
@@ -17,20 +17,37 @@ __all__ = [
     "Car",
     "Confidence",
     "Config",
+    "Confounders",
     "Dask",
     "Estimation",
     "EventFile",
     "EventWindow",
+    "Exclude",
+    "ExcludeAround",
+    "ExcludeEvents",
+    "FactorFile",
+    "FactorUnits",
+    "Interval",
     "LogReturns",
     "MinObs",
     "Missing",
     "MissingRule",
     "ModelName",
+    "OtherModels",
+    "Outliers",
     "Source",
     "Strict",
     "StrictPrices",
+    "Units",
     "Zone",
 ]
+
+
+class Units(StrEnum):
+    """Units of factors."""
+
+    decimal = "decimal"
+    percent = "percent"
 
 
 class Missing(StrEnum):
@@ -57,6 +74,15 @@ Config = Annotated[
         help="Study file: gives what is not on the command line. [bold]eventstudy init[/bold] writes one.",
     ),
 ]
+Confounders = Annotated[
+    str | None,
+    typer.Option(
+        "--confounders",
+        metavar="sample|FILE",
+        help="CSV of other dated events (date, scope, label, ...), told of in the summary, tables and report.",
+        show_default=False,
+    ),
+]
 Source = Annotated[
     str,
     typer.Option(
@@ -65,11 +91,80 @@ Source = Annotated[
 ]
 Benchmark = Annotated[
     list[str] | None,
-    typer.Option("--benchmark", "-b", metavar="TICKER", help="The market; several with --model factors."),
+    typer.Option(
+        "--benchmark",
+        "-b",
+        metavar="TICKER",
+        help="The market; several, columns of --factors too, with --model factors.",
+    ),
 ]
-ModelName = Annotated[Model, typer.Option(help="Model of normal returns.")]
+ModelName = Annotated[str, typer.Option(metavar="NAME", help=MODEL_HELP)]
+OtherModels = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--compare", metavar="NAME", help="Further model, written as for --model, to compare with; may be repeated."
+    ),
+]
+FactorFile = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--factors",
+        metavar="FILE|SET",
+        help="Factors: a Fama–French file (CSV or ZIP) or a table of factors, a folder of such files, or a set such as "
+        "ff3 or ff5+mom; may be repeated.",
+        show_default="the set that the model needs, downloaded",
+    ),
+]
+FactorUnits = Annotated[
+    Units | None, typer.Option("--factor-units", help="Units of a plain table of factors.", show_default="as they look")
+]
 Estimation = Annotated[
-    str, typer.Option(metavar="FROM:TO", help="Estimation window, in sessions relative to the event.")
+    str,
+    typer.Option(
+        metavar="FROM:TO",
+        help="Estimation window, in sessions relative to the event: before it, after it (21:140), or both "
+        "(-270:-21,21:140).",
+    ),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="DATE[:DATE]",
+        help="Day or days that no estimation window may use, of all securities or of one: 2025-01-27, "
+        "2024-12-20:2025-01-03, NVDA=2024-11-21; may be repeated.",
+    ),
+]
+ExcludeEvents = Annotated[
+    bool,
+    typer.Option(
+        "--exclude-events/--no-exclude-events",
+        help="Leave the event windows of a security's other events out of its estimation windows.",
+    ),
+]
+ExcludeAround = Annotated[
+    str | None,
+    typer.Option(
+        "--exclude-around",
+        metavar="FROM:TO",
+        help="Leave out these sessions around a security's other events instead, such as 0:60.",
+        show_default=False,
+    ),
+]
+Outliers = Annotated[
+    float | None,
+    typer.Option(
+        metavar="NUMBER",
+        help="Leave out estimation returns whose residual lies further than so many robust standard deviations, from "
+        "2 on, and fit again.",
+        show_default=False,
+    ),
+]
+Interval = Annotated[
+    str,
+    typer.Option(
+        metavar="LENGTH",
+        help="Length of a return: 1d, 1wk, 1mo, or bars of a session (60m, 30m, 15m, 5m, 2m, 1m). Windows count them.",
+    ),
 ]
 EventWindow = Annotated[str, typer.Option(metavar="FROM:TO", help="Event window.")]
 Car = Annotated[

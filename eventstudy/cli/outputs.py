@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,10 +13,19 @@ from eventstudy.cli.base import in_options
 if TYPE_CHECKING:
     import pandas as pd
 
-    from eventstudy import EventStudyResults, Window
+    from eventstudy import Comparison, EventStudyResults, Window
     from eventstudy._render import Summary
 
-__all__ = ["as_plain", "draw", "summary_of"]
+__all__ = [
+    "as_plain",
+    "comparison_frames",
+    "draw",
+    "plain_comparison",
+    "records_of",
+    "report_tables",
+    "summary_of",
+    "write_comparison",
+]
 
 _SHOWN_DROPS: Final = 20
 _TABLES: Final = ("events", "caar", "tests", "car", "group_caar", "dropped")
@@ -42,8 +51,13 @@ def as_plain(res: EventStudyResults, windows: Sequence[Window] | None) -> dict[s
     return {
         "manifest": res.manifest,
         "caveats": res.caveats(),
-        "tables": {name: _records(frames[name]) for name in _TABLES if name in frames},
+        "tables": records_of({name: frames[name] for name in _TABLES if name in frames}),
     }
+
+
+def records_of(frames: Mapping[str, pd.DataFrame]) -> dict[str, list[dict[str, Any]]]:
+    """Frames as lists of rows."""
+    return {name: _records(frame) for name, frame in frames.items()}
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -74,3 +88,60 @@ def draw(res: EventStudyResults, windows: Sequence[Window] | None, directory: Pa
     for name, axes in figures.items():
         save(axes, directory / name)
     return list(figures)
+
+
+_COMPARISONS: Final = ("comparison", "comparison_car", "comparison_tests", "diagnostics")
+
+
+def comparison_frames(found: Comparison, names: Iterable[str] = _COMPARISONS) -> dict[str, pd.DataFrame]:
+    """Tables of a comparison, each with a column ``model``."""
+    import pandas as pd
+
+    windows = found.by_window()["window"].drop_duplicates()
+
+    def stacked(method: Any) -> pd.DataFrame:
+        parts: list[pd.DataFrame] = [method(window).assign(window=window) for window in windows]
+        return pd.concat(parts, ignore_index=True)
+
+    makers: dict[str, Callable[[], pd.DataFrame]] = {
+        "comparison": found.by_window,
+        "comparison_car": lambda: stacked(found.car),
+        "comparison_tests": lambda: stacked(found.tests),
+        "diagnostics": found.diagnostics,
+    }
+    return {name: makers[name]() for name in names}
+
+
+def plain_comparison(found: Comparison) -> dict[str, Any]:
+    """A comparison for programs: manifests and tables, and the models that could not be fitted."""
+    return {
+        "manifests": {name: res.manifest for name, res in found.results.items()},
+        "failed": dict(found.failed),
+        "tables": records_of(comparison_frames(found)),
+    }
+
+
+def write_comparison(found: Comparison, directory: Path, plots: bool) -> list[str]:
+    """Write the tables and the figure of a comparison; returns their names."""
+    from eventstudy.errors import DataSourceError
+    from eventstudy.plots import save
+
+    names = []
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, frame in comparison_frames(found).items():
+            frame.to_csv(directory / f"{name}.csv", index=False, lineterminator="\n")
+            names.append(f"{name}.csv")
+    except OSError as error:
+        raise DataSourceError(
+            f"Cannot write the comparison to {directory}: {error}.", remedy="Choose a directory that can be written."
+        ) from error
+    if plots:
+        save(found.plot_windows(), directory / "comparison.png")
+        names.append("comparison.png")
+    return names
+
+
+def report_tables(found: Comparison | None) -> dict[str, pd.DataFrame] | None:
+    """Tables that a report shows of a comparison."""
+    return None if found is None else {"Comparison of models": found.by_window()}

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from eventstudy.cli.base import Debug, app, misused, tell
-from eventstudy.cli.inputs import Model, Windows, chosen_model
-from eventstudy.errors import InputError
+from eventstudy.cli.inputs import Windows, all_tickers
+from eventstudy.cli.models import MODEL_HELP, Choice
 
 __all__ = ["power"]
 
@@ -50,7 +50,7 @@ def power(
         list[str] | None,
         typer.Option("--benchmark", "-b", metavar="TICKER", help="The market; several with --model factors."),
     ] = None,
-    model: Annotated[Model, typer.Option(help="Model of normal returns.")] = Model.market,
+    model: Annotated[str, typer.Option(metavar="NAME", help=MODEL_HELP.replace("; see below", ""))] = "market",
     estimation: Annotated[
         str, typer.Option(metavar="FROM:TO", help="Estimation window, in sessions relative to the event.")
     ] = "-270:-21",
@@ -92,7 +92,13 @@ def power(
 
     windows = Windows(estimation, window, [car], min_obs)
     benchmarks = [name.strip() for name in benchmark or []]
-    spec = chosen_model(model, benchmarks)
+    if windows.hole is not None:
+        misused(f"Simulated studies have one estimation window, not {estimation}.", "--estimation")
+    choice = Choice.of(model)
+    if choice.factors:
+        misused(f"The model {choice.name} reads factors, which this command does not load. Use es.simulate.", "--model")
+    spec = choice.made(benchmarks)
+    benchmarks = list(spec.benchmarks)
     if not 0.0 < level < 1.0:
         misused(f"{level:g} is not between 0 and 1. Such as 0.05.", "--level")
     for name in test or []:
@@ -104,7 +110,7 @@ def power(
     for value in drift or []:
         if not math.isfinite(value):
             misused(f"{value:g} is not finite. Such as 0.005.", "--drift")
-    securities = [name for name in _all_tickers(source) if name not in benchmarks]
+    securities = [name for name in all_tickers(source) if name not in benchmarks]
     found = simulate(
         ReturnPanel.from_prices(load_prices([*benchmarks, *securities], source=source)),
         spec,
@@ -114,7 +120,7 @@ def power(
         drift=drift or 0.0,
         variance=variance or 1.0,
         window=windows.car[0] if windows.car else (0, 0),
-        estimation_window=windows.estimation,
+        estimation_window=windows.span,
         event_window=windows.event,
         min_obs=min_obs,
         tests=test or None,
@@ -127,21 +133,3 @@ def power(
 
         tell(f"tables written to {found.to_csv(out)}")
         tell(f"figure written to {save(found.plot(), out / 'power.png')}")
-
-
-def _all_tickers(source: str) -> list[str]:
-    """Every ticker of the sample or of a file."""
-    from eventstudy import load_prices
-    from eventstudy.data import FileProvider, sample
-
-    if source == "sample":
-        return sample.tickers()
-    if not FileProvider.recognises(source):
-        misused(f"Unknown source {source!r}. Use sample, or the path of a CSV or Parquet file.", "--source")
-    try:
-        load_prices("no such ticker", source=source)  # the error lists those that exist
-    except InputError as error:
-        if "available" in error.context:
-            return [str(name) for name in error.context["available"]]  # type: ignore[attr-defined]
-        raise
-    return []

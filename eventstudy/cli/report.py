@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from eventstudy.cli.base import Cache, Debug, End, Offline, Start, app, tell
-from eventstudy.cli.inputs import Model
+from eventstudy.cli.base import Cache, Debug, End, Offline, Snapshot, Start, app, tell
 from eventstudy.cli.options import (
     Benchmark,
     Calendar,
@@ -18,16 +17,25 @@ from eventstudy.cli.options import (
     Estimation,
     EventFile,
     EventWindow,
+    Exclude,
+    ExcludeAround,
+    ExcludeEvents,
+    FactorFile,
+    FactorUnits,
+    Interval,
     LogReturns,
     MinObs,
     Missing,
     MissingRule,
     ModelName,
+    OtherModels,
+    Outliers,
     Source,
     Strict,
     StrictPrices,
     Zone,
 )
+from eventstudy.cli.outputs import report_tables
 from eventstudy.cli.request import Request
 
 __all__ = ["report"]
@@ -41,6 +49,7 @@ _EXAMPLES = """Examples:
 
 @app.command(epilog=_EXAMPLES)
 def report(
+    ctx: typer.Context,
     events: EventFile,
     config: Config = None,
     to: Annotated[Path, typer.Option("--to", metavar="FILE", dir_okay=False, help="The HTML file to write.")] = Path(
@@ -49,11 +58,19 @@ def report(
     title: Annotated[str, typer.Option(help="Heading.")] = "Event study",
     source: Source = "sample",
     benchmark: Benchmark = None,
-    model: ModelName = Model.market,
+    model: ModelName = "market",
+    factors: FactorFile = None,
+    factor_units: FactorUnits = None,
+    compare: OtherModels = None,
     estimation: Estimation = "-270:-21",
     window: EventWindow = "-10:10",
     car: Car = None,
     min_obs: MinObs = None,
+    exclude: Exclude = None,
+    exclude_events: ExcludeEvents = False,
+    exclude_around: ExcludeAround = None,
+    outliers: Outliers = None,
+    interval: Interval = "1d",
     calendar: Calendar = "NYSE",
     tz: Zone = None,
     missing: MissingRule = Missing.propagate,
@@ -63,6 +80,7 @@ def report(
     end: End = None,
     offline: Offline = False,
     cache: Cache = None,
+    snapshot: Snapshot = None,
     strict: Strict = False,
     strict_prices: StrictPrices = False,
     debug: Debug = False,
@@ -71,26 +89,7 @@ def report(
 
     It opens in any browser without a network, and prints.
     """
-    request = Request(
-        events,
-        source,
-        benchmark,
-        model,
-        estimation,
-        window,
-        car,
-        min_obs,
-        calendar,
-        tz,
-        missing,
-        confidence,
-        log_returns,
-        start,
-        end,
-        offline,
-        cache,
-        strict,
-        strict_prices=strict_prices,
-    )
-    res, windows = request.fit()
-    tell(f"report written to {res.report(to, windows=windows.car, title=title)}")
+    loaded = Request.of(ctx.params).load()
+    res = loaded.fit()
+    tables = report_tables(loaded.compare() if len(loaded.models) > 1 else None)
+    tell(f"report written to {res.report(to, windows=loaded.windows.car, title=title, tables=tables)}")

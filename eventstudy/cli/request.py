@@ -2,20 +2,82 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eventstudy.cli.base import check_dates, misused
-from eventstudy.cli.inputs import Model, Windows, check_source, chosen_model, find_prices, read_events, span
-from eventstudy.cli.options import Missing
+from eventstudy.cli.inputs import (
+    Windows,
+    all_tickers,
+    check_source,
+    exclude_of,
+    find_prices,
+    read_events,
+    read_exclude,
+    span,
+)
+from eventstudy.cli.models import Choice, choices, shared_by
+from eventstudy.errors import InputError
 
 if TYPE_CHECKING:
-    from eventstudy import EventStudyResults
+    from eventstudy import Comparison, Events, EventStudyResults, NormalReturnModel, ReturnPanel
+    from eventstudy.data import Factors
 
-__all__ = ["Request"]
+__all__ = ["Loaded", "Request"]
+
+_FACTOR_FREQUENCY = {"1wk": "weekly", "1mo": "monthly"}
+_PREFIX = "FF "  # before factors where a security has the name of one: RF and CMA are tickers
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Everything that a study needs.
+
+    Parameters
+    ----------
+    panel, events, models, options
+        As :class:`eventstudy.EventStudy` takes them; models by label, the first is that of the study.
+    windows : Windows
+        The windows asked for.
+    dask : str, optional
+        Address of a scheduler.
+    """
+
+    panel: ReturnPanel
+    events: Events
+    models: Mapping[str, NormalReturnModel]
+    options: Mapping[str, Any]
+    windows: Windows
+    dask: str | None = None
+
+    def fit(self) -> EventStudyResults:
+        """Results under the model of the study."""
+        from eventstudy import EventStudy
+
+        study = EventStudy(self.panel, self.events, next(iter(self.models.values())), **self.options)
+        with self._executor() as executor:
+            return study.fit(executor=executor)
+
+    def compare(self) -> Comparison:
+        """Results under every model."""
+        from eventstudy import compare
+
+        with self._executor() as executor:
+            return compare(
+                *(self.panel, self.events, self.models),
+                windows=self.windows.car,
+                fit={"executor": executor},
+                **self.options,
+            )
+
+    def _executor(self) -> Any:
+        from eventstudy.parallel import dask_executor
+
+        return dask_executor(self.dask) if self.dask else nullcontext()
 
 
 @dataclass(frozen=True)
@@ -24,64 +86,153 @@ class Request:
 
     events: str
     source: str
-    benchmark: list[str] | None
-    model: Model
+    benchmark: Sequence[str] | None
+    model: str
     estimation: str
     window: str
-    car: list[str] | None
+    car: Sequence[str] | None
     min_obs: int | None
     calendar: str
     tz: str | None
-    missing: Missing
+    missing: str
     confidence: float
     log_returns: bool
     start: datetime | None
     end: datetime | None
     offline: bool
-    cache: Path | None
+    cache: str | Path | None
     strict: bool
     dask: str | None = None
     strict_prices: bool = False
+    compare: Sequence[str] | None = None
+    factors: Sequence[str] | None = None
+    factor_units: str | None = None
+    interval: str = "1d"
+    exclude: Sequence[str] | None = None
+    exclude_events: bool = False
+    exclude_around: str | None = None
+    outliers: float | None = None
+    snapshot: str | None = None
+    compare_option: str = "--compare"
 
-    def fit(self) -> tuple[EventStudyResults, Windows]:
-        """Results, and the windows asked for."""
-        from eventstudy import EventStudy, ReturnPanel
-        from eventstudy.parallel import dask_executor
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Request:
+        """Request of a command's options, by their names."""
+        return cls(**{part.name: options[part.name] for part in fields(cls) if part.name in options})
+
+    def load(self) -> Loaded:
+        """What the study needs, read and checked."""
+        from eventstudy import ReturnPanel
 
         windows = Windows(self.estimation, self.window, self.car, self.min_obs)
-        benchmarks = [name.strip() for name in self.benchmark or []]
-        spec = chosen_model(self.model, benchmarks)
-        check_source(self.source)
-        if not 0.0 < self.confidence < 1.0:
-            misused(f"{self.confidence:g} is not between 0 and 1. Such as 0.95.", "--confidence")
-        check_dates(self.start, self.end)
+        runs = read_exclude(self.exclude)
+        chosen = choices(self.model, self.compare or [], self.compare_option)
+        shared = shared_by(chosen, [name.strip() for name in self.benchmark or []])
+        specs = [one.made(own) for one, own in zip(chosen, shared, strict=True)]
+        self._check()
         table = read_events(self.events, self.tz)
+        factors = self._factors(chosen)
+        found = [str(name) for frame in factors for name in frame.columns]
+        wanted = dict.fromkeys(name for spec in specs for name in spec.benchmarks if not _among(name, found))
+        if self.factors and not any(_among(name, found) for spec in specs for name in spec.benchmarks):
+            misused("No model reads factors. Leave it out, or choose another --model.", "--factors")
         start, end = self.start, self.end
         if self.source == "yahoo":
-            first, last = span(table, windows)
+            first, last = span(table, windows, self.interval)
             start, end = start or first, end or last
         prices = find_prices(
             [str(name) for name in table.tickers],
-            benchmarks,
+            [*wanted, *self._pool(chosen)],
             self.strict,
             start=start,
             end=end,
             source=self.source,
             cache=self.cache,
             offline=self.offline,
+            interval=self.interval,
+            snapshot=self.snapshot,
             **({"strict": True} if self.strict_prices else {}),
         )
-        study = EventStudy(
-            ReturnPanel.from_prices(prices, kind="log" if self.log_returns else "simple"),
-            table,
-            spec,
-            estimation_window=windows.estimation,
-            event_window=windows.event,
-            min_obs=self.min_obs,
-            calendar=self.calendar,
-            missing=self.missing.value,
-            on_error="raise" if self.strict else "drop",
-            confidence=self.confidence,
-        )
-        with dask_executor(self.dask) if self.dask else nullcontext() as executor:
-            return study.fit(executor=executor), windows
+        kind: Any = "log" if self.log_returns else "simple"
+        panel = ReturnPanel.from_prices(prices, kind=kind, calendar=self.calendar)
+        prefix = _PREFIX if set(found) & set(panel.tickers) else ""
+        for frame in factors:
+            panel = panel.with_factors(frame, prefix=prefix)
+        rows = [prefix + name for name in found]
+        models = {one.label: one.made(own, prefix, rows) for one, own in zip(chosen, shared, strict=True)}
+        tickers = [name for name in map(str, table.tickers) if name in panel.tickers]
+        return Loaded(panel, table, models, self._options(windows, exclude_of(runs, tickers)), windows, self.dask)
+
+    def fit(self) -> tuple[EventStudyResults, Windows]:
+        """Results, and the windows asked for."""
+        loaded = self.load()
+        return loaded.fit(), loaded.windows
+
+    def _check(self) -> None:
+        from eventstudy.data.intervals import checked_interval
+        from eventstudy.hygiene import check_outliers
+
+        check_source(self.source)
+        if not 0.0 < self.confidence < 1.0:
+            misused(f"{self.confidence:g} is not between 0 and 1. Such as 0.95.", "--confidence")
+        check_dates(self.start, self.end)
+        for check, value, option in (
+            (checked_interval, self.interval, "--interval"),
+            (check_outliers, self.outliers, "--outliers"),
+        ):
+            try:
+                check(value)
+            except InputError as error:
+                misused(str(error), option)
+
+    def _options(self, windows: Windows, exclude: Any) -> dict[str, Any]:
+        return {
+            "estimation_window": windows.estimation,
+            "event_window": windows.event,
+            "min_obs": self.min_obs,
+            "calendar": self.calendar,
+            "missing": self.missing,
+            "on_error": "raise" if self.strict else "drop",
+            "confidence": self.confidence,
+            "exclude": exclude,
+            "exclude_events": self.exclude_around or self.exclude_events,
+            "outliers": self.outliers,
+        }
+
+    def _pool(self, chosen: Sequence[Choice]) -> list[str]:
+        """Securities of which models are made, without those of the events."""
+        names: list[str] = []
+        for one in chosen:
+            pool = one.pool
+            if pool is None and self.source == "yahoo":
+                misused(f"Name the securities: {one.name}:donors=ORCL+CRM+ADBE. Yahoo has no list of all.", one.option)
+            names += all_tickers(self.source) if pool is None else pool
+        return list(dict.fromkeys(names))
+
+    def _factors(self, chosen: Sequence[Choice]) -> list[Factors]:
+        """Factors that were named, or those that the models need."""
+        from eventstudy.data import load_factors
+
+        parts = dict.fromkeys(part for one in chosen for part in one.factors.split("+") if part)
+        sets = "+".join(parts)
+        frequency: Any = _FACTOR_FREQUENCY.get(self.interval, "daily")
+        units: Any = self.factor_units
+        how: dict[str, Any] = {"frequency": frequency, "offline": self.offline, "cache": self.cache}
+        if not self.factors:
+            return [load_factors(sets, **how)] if sets else []
+        found = []
+        for name in self.factors:
+            if Path(name).is_dir():
+                if not sets:
+                    misused(f"{name} is a folder, and no model names a set. Name a file, or a model.", "--factors")
+                found.append(load_factors(sets, source=name, **how))
+            else:
+                found.append(load_factors(name, units=units, **how))
+        return found
+
+
+def _among(name: str, factors: Sequence[str]) -> bool:
+    """Whether a benchmark is one of the factors, in any spelling."""
+    from eventstudy._factor_names import held_as
+
+    return name in factors or held_as(name, factors) is not None

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from eventstudy.cli.base import Cache, Debug, End, Offline, Start, app, misused, tell
-from eventstudy.cli.inputs import Model
+from eventstudy.cli.base import Cache, Debug, End, Offline, Snapshot, Start, app, misused, tell
+from eventstudy.cli.models import lines_of_models
 from eventstudy.cli.options import (
     Benchmark,
     Calendar,
@@ -21,17 +21,33 @@ from eventstudy.cli.options import (
     Estimation,
     EventFile,
     EventWindow,
+    Exclude,
+    ExcludeAround,
+    ExcludeEvents,
+    FactorFile,
+    FactorUnits,
+    Interval,
     LogReturns,
     MinObs,
     Missing,
     MissingRule,
     ModelName,
+    OtherModels,
+    Outliers,
     Source,
     Strict,
     StrictPrices,
     Zone,
 )
-from eventstudy.cli.outputs import as_plain, draw, summary_of
+from eventstudy.cli.outputs import (
+    as_plain,
+    comparison_frames,
+    draw,
+    records_of,
+    report_tables,
+    summary_of,
+    write_comparison,
+)
 from eventstudy.cli.request import Request
 
 __all__ = ["run"]
@@ -63,23 +79,36 @@ _RUN_EXAMPLES = """Examples:
 
 [bold]eventstudy run events.csv --source yahoo --model factors --benchmark SPY --benchmark SMH[/bold]
 
+[bold]eventstudy run events.csv --source yahoo --model ff3 --factors F-F_Research_Data_Factors_daily_CSV.zip[/bold]
+
+[bold]eventstudy run events.csv -b SPY --model dimson:leads=2,lags=2 --compare market --exclude 2025-01-27[/bold]
+
 [bold]eventstudy run events.csv --source prices.parquet --model mean --estimation -130:-11 --window -5:5[/bold]
 
 [bold]cat events.csv | eventstudy run - --benchmark SPY --json | jq .tables.caar[/bold]"""
+_MODELS = f"Models, and what they take:\n\n{lines_of_models()}"
 
 
-@app.command(help=_RUN_HELP, epilog=_RUN_EXAMPLES)
+@app.command(help=_RUN_HELP, epilog=f"{_RUN_EXAMPLES}\n\n{_MODELS}")
 def run(
     ctx: typer.Context,
     events: EventFile,
     config: Config = None,
     source: Source = "sample",
     benchmark: Benchmark = None,
-    model: ModelName = Model.market,
+    model: ModelName = "market",
+    factors: FactorFile = None,
+    factor_units: FactorUnits = None,
+    compare: OtherModels = None,
     estimation: Estimation = "-270:-21",
     window: EventWindow = "-10:10",
     car: Car = None,
     min_obs: MinObs = None,
+    exclude: Exclude = None,
+    exclude_events: ExcludeEvents = False,
+    exclude_around: ExcludeAround = None,
+    outliers: Outliers = None,
+    interval: Interval = "1d",
     calendar: Calendar = "NYSE",
     tz: Zone = None,
     missing: MissingRule = Missing.propagate,
@@ -89,6 +118,7 @@ def run(
     end: End = None,
     offline: Offline = False,
     cache: Cache = None,
+    snapshot: Snapshot = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", file_okay=False, help="Write every table, and figures, here.")
     ] = None,
@@ -107,35 +137,20 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Study a table of events and print what was found."""
-    request = Request(
-        events,
-        source,
-        benchmark,
-        model,
-        estimation,
-        window,
-        car,
-        min_obs,
-        calendar,
-        tz,
-        missing,
-        confidence,
-        log_returns,
-        start,
-        end,
-        offline,
-        cache,
-        strict,
-        dask,
-        strict_prices,
-    )
     if out is None:
         _refuse_without_out(ctx)
-    res, windows = request.fit()
+    loaded = Request.of(ctx.params).load()
+    windows, res = loaded.windows, loaded.fit()
+    found = loaded.compare() if len(loaded.models) > 1 else None
     if as_json:
-        typer.echo(json.dumps(as_plain(res, windows.car), indent=2, allow_nan=False, ensure_ascii=False))
+        plain = as_plain(res, windows.car)
+        if found is not None:
+            plain["tables"] |= records_of(comparison_frames(found, ("comparison", "diagnostics")))
+        typer.echo(json.dumps(plain, indent=2, allow_nan=False, ensure_ascii=False))
     else:
         typer.echo(str(summary_of(res, windows.car)))
+        if found is not None:
+            typer.echo(f"\n{found.summary()}")
     if out is None:
         return
     write = res.to_csv if format is Format.csv else res.to_parquet
@@ -143,8 +158,11 @@ def run(
     if plots:
         names = draw(res, windows.car, out / "figures")
         tell(f"figures written to {out / 'figures'}: {', '.join(names)}")
+    if found is not None:
+        tell(f"comparison written to {out}: {', '.join(write_comparison(found, out, plots))}")
     if report:
-        tell(f"report written to {res.report(out / 'report.html', windows=windows.car)}")
+        tables = report_tables(found)
+        tell(f"report written to {res.report(out / 'report.html', windows=windows.car, tables=tables)}")
     if excel:
         tell(f"workbook written to {res.to_excel(out / 'tables.xlsx', windows=windows.car)}")
 

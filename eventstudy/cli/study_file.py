@@ -40,6 +40,7 @@ source = "sample"              # the bundled sample, "yahoo", or the path of a C
 # start = 2023-12-01           # dates are found from the events unless given
 # end = 2025-02-28
 # offline = true               # never touch the network
+# snapshot = "paper"           # downloaded prices as `eventstudy cache snapshot` kept them
 # log_returns = true
 # strict = true                # refuse prices that look damaged, instead of a warning
 
@@ -69,7 +70,7 @@ excel = false                  # tables.xlsx beside the tables
 
 _KEYS: Final[Mapping[str, Mapping[str, str]]] = {
     "events": {"file": "events", "tz": "tz"},
-    "prices": {name: name for name in ("source", "start", "end", "offline", "cache", "log_returns")}
+    "prices": {name: name for name in ("source", "start", "end", "offline", "cache", "snapshot", "log_returns")}
     | {"strict": "strict_prices"},
     "model": {"name": "model", "benchmark": "benchmark", "factors": "factors"},
     "windows": {"estimation": "estimation", "event": "window", "car": "car", "min_obs": "min_obs"},
@@ -103,24 +104,27 @@ _CONVERT: Final[Mapping[str, Callable[[Any], Any]]] = {
     "benchmark": _list,
     "start": str,
     "end": str,
+    "snapshot": str,
 }
 _PATHS: Final = ("events", "out", "cache")
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > _MAX_BYTES:
+        with path.open("rb") as stream:
+            content = stream.read(_MAX_BYTES + 1)  # a device has no size of its own
+        if len(content) > _MAX_BYTES:
             raise InputError(
                 f"The study file {path} is larger than {_MAX_BYTES >> 20} MB.", remedy="Put the events into a CSV."
             )
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(content.decode("utf-8-sig"))
     except OSError as error:
         raise InputError(
             f"Cannot read the study file {path}: {error.strerror}.", remedy="`eventstudy init` writes one."
         ) from None
     except UnicodeDecodeError as error:
         raise InputError(f"The study file {path} is not UTF-8 text: {error}.", remedy="Save it as UTF-8.") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits is no TOML error
         raise InputError(
             f"The study file {path} is not TOML: {error}.", remedy="`eventstudy init` writes one to start from."
         ) from None

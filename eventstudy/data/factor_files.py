@@ -28,6 +28,8 @@ _MISSING: Final = (-99.99, -999.0)
 _DIGITS: Final = re.compile(r"\d{6}|\d{8}")
 _VINTAGE: Final = re.compile(r"using the (\d{6}) (?:CRSP|Bloomberg)")
 _PERCENT, _DECIMAL = 0.1, 0.06  # median |Mkt-RF|: about 0.4 or more in per cent, 0.005 to 0.03 in decimals
+_WORDS: Final = {"decimal": "a decimal return", "percent": "per cent"}
+_ENOUGH = 20  # dates from which a median tells per cent from decimals
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,8 @@ def read_factors(path: str | Path, units: Units | None = None) -> FactorTable:
     DataSourceError
         The file is missing, too large, cut short or in neither layout.
     InputError
-        A cell that is neither a number nor blank, a date that is none, or units that cannot be told.
+        A cell that is neither a number nor blank, a date that is none, or units that cannot be told or are contradicted
+        by the numbers.
     """
     file, where = Path(path), str(path)
     try:
@@ -163,7 +166,9 @@ def _library(lines: list[str], head: int, where: str, units: Units | None) -> Fa
         )
     index = _library_dates(dates, where)
     frame = _columns(pd.DataFrame(rows, columns=pd.Index(names)), index, where)
-    frame = frame.mask(frame.isin(_MISSING)) / 100.0
+    frame = frame.mask(frame.isin(_MISSING))
+    _check_units(frame, where, "percent")
+    frame = frame / 100.0
     vintage = _VINTAGE.search(" ".join(lines[:head]))
     return FactorTable(frame, _frequency(index), "" if vintage is None else vintage[1])
 
@@ -204,6 +209,8 @@ def _plain(content: bytes, where: str, units: Units | None) -> FactorTable:
 def from_frame(frame: pd.DataFrame, index: pd.DatetimeIndex, where: str, units: Units | None) -> FactorTable:
     """Table of a plain frame on checked dates, in decimals."""
     frame = _columns(frame, index, where)
+    if units is not None:
+        _check_units(frame, where, units)
     known, guessed = (units, "") if units is not None else _told(frame, where)
     return FactorTable(frame / 100.0 if known == "percent" else frame, _frequency(index), guessed=guessed)
 
@@ -226,6 +233,20 @@ def _checked(index: pd.DatetimeIndex, where: str) -> pd.DatetimeIndex:
             date=index[at + 1],
         )
     return index.rename("date")
+
+
+def _check_units(frame: pd.DataFrame, where: str, units: Units) -> None:
+    """Refuse units that the numbers contradict; factors of one's own may be of any size."""
+    for name in ("Mkt-RF", "SMB", "SMB5", "HML", "RMW", "CMA", "Mom"):
+        if name not in frame or frame[name].count() < _ENOUGH:
+            continue
+        size = float(frame[name].abs().median())
+        if (size > _PERCENT) if units == "decimal" else (name == "Mkt-RF" and 0.0 < size < _DECIMAL):
+            other = "percent" if units == "decimal" else "decimal"
+            raise InputError(
+                f"{where}: {name} is {size:.3g} at the median, which cannot be {_WORDS[units]}.",
+                remedy=f'Load them with load_factors(…, units="{other}").',
+            )
 
 
 def _told(frame: pd.DataFrame, where: str) -> tuple[Units, str]:

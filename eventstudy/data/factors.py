@@ -38,6 +38,7 @@ Smb: TypeAlias = Literal["ff3", "ff5"]
 _SETS: Final = {"carhart": ("ff3", "mom"), "ff6": ("ff5", "mom")} | {name: (name,) for name in FILES}
 _FRESH_FOR: Final = timedelta(days=1)  # the library changes once a month
 _SUFFIXES: Final = (".csv", ".csv.gz", ".zip")
+_MOST_RATE: Final[dict[Frequency, float]] = {"daily": 0.003, "weekly": 0.015, "monthly": 0.06}  # doubles in a year
 _LIBRARY: Final = "Kenneth R. French Data Library"
 
 
@@ -319,11 +320,25 @@ def _joined(
             remedy='If these are per cent, load them with load_factors(…, units="percent").',
             date=day,
         )
+    _check_rate(out, tables[0].frequency)
     factors = Factors(out.astype(np.float64).rename_axis(index="date", columns=None))
     vintages = sorted({table.vintage for table in tables if table.vintage})
     factors._frequency = tables[0].frequency
     factors._source = f"{', '.join(names)}{f' (CRSP {chr(44).join(vintages)})' if vintages else ''}"
     return factors
+
+
+def _check_rate(frame: pd.DataFrame, frequency: Frequency) -> None:
+    """A rate in per cent beside factors in decimals moves little and would pass for one."""
+    if "RF" not in frame:
+        return
+    size, most = float(frame["RF"].abs().median()), _MOST_RATE[frequency]
+    if size > most:
+        raise InputError(
+            f"RF is {size:.3g} at the median, which no {frequency} riskless rate is: more than {most:.1%} a period.",
+            remedy="As a decimal it is 0.0002 or so a day. If it is in per cent divide it by 100; if it is an annual "
+            "rate divide it by the number of periods in a year.",
+        )
 
 
 def _shown(day: pd.Timestamp | None) -> str:

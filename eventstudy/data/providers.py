@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 import pandas as pd
 
+from eventstudy._cells import plain
 from eventstudy._frames import as_pandas
 from eventstudy._limits import check_fields, read_csv_bytes, read_parquet
 from eventstudy.data.bars import FIELDS, Bars, Basis, checked_bars, numbers, session_dates
@@ -217,6 +218,10 @@ class FileProvider(FrameProvider):
                 remedy="Name one CSV or Parquet file.",
                 path=self._where,
             )
+        if not self._path.is_file():
+            raise DataSourceError(
+                f"{self._where}: not a regular file.", remedy="Name one CSV or Parquet file.", path=self._where
+            )
         if not self._where.lower().endswith(SUFFIXES):
             raise DataSourceError(
                 f"{self._where}: unknown kind of file.",
@@ -265,6 +270,7 @@ class FileProvider(FrameProvider):
                 path=self._where,
             ) from exc
         check_fields(raw, content, self._where)
+        raw = plain(raw) if b"'" in content else raw
         if len(raw) < 2:
             raise self._empty()
         if raw.shape[1] == 1 and any(mark in str(raw.iat[0, 0]) for mark in ";\t|"):

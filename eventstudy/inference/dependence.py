@@ -65,7 +65,7 @@ def shared_dates(position: IntArray, length: int = 1) -> SharedDates:
     n = len(position)
     if not n:
         return SharedDates(0, 0, 0, 0.0)
-    every = np.bincount(position - position.min())  # sessions without events too: few beside a million events
+    every = np.bincount(position)  # sessions without events too: few beside a million events
     count, on = every[every > 0], every.astype(np.float64)
     near = sum(2.0 * (1.0 - lag / length) * float(on[lag:] @ on[:-lag]) for lag in range(1, min(length, len(on))))
     return SharedDates(n, len(count), int(count.max()), float((count * (count - 1)).sum() / n), near / n)

@@ -38,6 +38,14 @@ class Columns:
         self._products = np.empty((16, x.shape[1]))
         self._made = 0
 
+    def times(self, y: FloatArray) -> FloatArray:
+        """``X'y``, shape (n,).
+
+        On threads, which BLAS gives even so small a product, it waits a hundred times longer where cores are busy.
+        """
+        found: FloatArray = np.einsum("m,mn->n", y, self.x)
+        return found
+
     def products(self, which: IntArray) -> FloatArray:
         """Rows of ``X'X``, shape (len(which), n)."""
         self._work_out(which)
@@ -59,7 +67,8 @@ class Columns:
                 more[: self._made] = self._products[: self._made]
                 self._products = more
             at = slice(self._made, self._made + len(new))
-            np.matmul(np.ascontiguousarray(self.x[:, new].T), self.x, out=self._products[at])
+            for row, column in zip(self._products[at], new.tolist(), strict=True):
+                row[:] = self.times(np.ascontiguousarray(self.x[:, column]))
             self._at[new] = np.arange(at.start, at.stop)
             self._made = at.stop
 
@@ -116,7 +125,7 @@ def simplex_least_squares(columns: Columns, y: FloatArray, allowed: BoolArray | 
     ([0, 1], [0.75, 0.25])
     """
     out = np.zeros(len(columns.square), dtype=bool) if allowed is None else ~allowed
-    cross = y @ columns.x
+    cross = columns.times(y)
     active = np.array([np.where(out, np.inf, columns.square - 2.0 * cross).argmin()], dtype=np.int64)
     weight = np.ones(1)
     # no gradient is known better than this
@@ -170,10 +179,13 @@ def _polished(
     weight = weight[order]
     if len(active) > 1:
         x = columns.x[:, active]
-        free = np.linalg.lstsq(x[:, 1:] - x[:, :1], y - x[:, 0], rcond=None)[0]
-        solved = np.concatenate([[1.0 - free.sum()], free])
-        weight = solved if (solved > 0).all() else weight
+        q, r = np.linalg.qr(x[:, 1:] - x[:, :1])
+        size = np.abs(np.diag(r))
+        if r.shape[0] == r.shape[1] and size.min() > 1e-10 * size.max():
+            free = np.linalg.solve(r, q.T @ (y - x[:, 0]))
+            solved = np.concatenate([[1.0 - free.sum()], free])
+            weight = solved if (solved > 0).all() else weight
     e = y - columns.x[:, active] @ weight
-    gradient = -(e @ columns.x)
+    gradient = -columns.times(e)
     gap = float(weight @ gradient[active]) - float(gradient[~out].min())
     return SimplexFit(active, weight, gap, steps)

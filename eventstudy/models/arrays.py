@@ -149,6 +149,8 @@ class ArrayFit:
         The same of the estimation window, for diagnostics of residuals; None for ones.
     messages : ndarray of object, shape (n,), or None
         Why a fit failed, in words, where the model knows more than ``status`` says.
+    coef_error : ndarray of float64, shape (n, K'), or None
+        Standard errors of ``coef``; NaN for what has none. None where the model does not say.
     """
 
     index: EventIndex
@@ -165,6 +167,7 @@ class ArrayFit:
     noise: FloatArray | None = None
     noise_before: FloatArray | None = None
     messages: _TextArray | None = None
+    coef_error: FloatArray | None = None
 
     def __post_init__(self) -> None:
         n, length = len(self.index), len(self.index.event)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eventstudy._factor_names import held_as, official_name
+from eventstudy._frames import is_table
 from eventstudy._typing import FloatArray
 from eventstudy.errors import EventStudyWarning, InputError
 from eventstudy.kernels import LinearDesign
@@ -20,7 +21,7 @@ __all__ = ["FactorModel"]
 _MOST_SPREAD = 0.01  # s.d. per session or month; bill rates of a century of months stay below 0.003
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class FactorModel(LinearModel):
     """Linear model on several columns of the panel, with a constant: ``R = α + Σ β_j F_j + e``.
 
@@ -62,8 +63,10 @@ class FactorModel(LinearModel):
 
     Examples
     --------
-    >>> FactorModel(["SPY", "SMH"]).factors
-    ('SPY', 'SMH')
+    >>> FactorModel(["SPY", "SMH"])
+    FactorModel(['SPY', 'SMH'])
+    >>> FactorModel.capm("SPY")
+    FactorModel(['SPY'], risk_free='RF', total_returns=['SPY'], label='capm')
     >>> FactorModel.carhart().benchmarks
     ('Mkt-RF', 'SMB', 'HML', 'Mom', 'RF')
     """
@@ -183,6 +186,16 @@ class FactorModel(LinearModel):
     def _french(cls, names: Sequence[str], prefix: str, label: str) -> FactorModel:
         return cls(tuple(prefix + name for name in names), prefix + "RF", (), label)
 
+    def __repr__(self) -> str:
+        given = [repr(list(self.factors))]
+        if self.risk_free is not None:
+            given.append(f"risk_free={self.risk_free!r}")
+        if self.total_returns:
+            given.append(f"total_returns={list(self.total_returns)!r}")
+        if self.label != "factors":
+            given.append(f"label={self.label!r}")
+        return f"FactorModel({', '.join(given)})"
+
     @property
     def name(self) -> str:
         """Short name."""
@@ -213,6 +226,11 @@ class FactorModel(LinearModel):
 
 
 def _names(given: Sequence[str]) -> tuple[str, ...]:
+    if is_table(given):
+        raise InputError(
+            "A factor model names its factors; the returns themselves belong to the panel.",
+            remedy="Add them there, panel.with_factors(frame), and name the columns: FactorModel(list(frame)).",
+        )
     try:
         names = (given,) if isinstance(given, str) else tuple(given)
     except TypeError:

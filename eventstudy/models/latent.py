@@ -18,6 +18,8 @@ from eventstudy.windows import EventIndex
 
 __all__ = ["LatentFactors"]
 
+_RANK = 1e-6  # of the largest singular value; those of the small product are good to 1e-8
+
 FactorCount: TypeAlias = int | Literal["ic", "cv"] | None
 
 
@@ -151,6 +153,11 @@ class LatentFactors:
                 status[events], messages[events] = FAILED, block.shortage
                 continue
             factors, explained = _components(block, cap, self.standardise)
+            if not factors.shape[1] or (isinstance(self.n_factors, int) and factors.shape[1] < cap):
+                message = f"the donors hold {factors.shape[1]} factors, fewer than {cap}. Ask for fewer."
+                status[events], messages[events] = FAILED, message
+                continue
+            cap = factors.shape[1]
             y = data.y[np.ix_(events, np.flatnonzero(block.rows))]
             x = np.column_stack([np.ones(m), factors[:m]])
             q, r = np.linalg.qr(x)
@@ -219,7 +226,10 @@ def _times(a: FloatArray, b: FloatArray) -> FloatArray:
 
 
 def _components(block: DonorBlock, cap: int, standardise: bool) -> tuple[FloatArray, FloatArray]:
-    """Factors of a block's donors, shape (T, cap), of mean square one; and what 0 to cap of them leave unexplained."""
+    """Factors of a block's donors, shape (T, k), of mean square one; and what 0 to k of them leave unexplained.
+
+    ``k`` is ``cap``, or the number of factors that the donors hold where that is smaller.
+    """
     z = np.concatenate([block.x, block.x_event[block.columns]])
     z = z - z.mean(0)
     if standardise:
@@ -227,6 +237,7 @@ def _components(block: DonorBlock, cap: int, standardise: bool) -> tuple[FloatAr
         z = z / np.where(spread > 0, spread, 1.0)
     t, n = z.shape
     u, s, v = np.linalg.svd(z, full_matrices=False) if n < t else _tall(z)
+    cap = min(cap, int((s > _RANK * s[0]).sum()))
     factors = u[:, :cap] * np.sqrt(t) * np.where(v[:cap].sum(1) < 0, -1.0, 1.0)
     left = (s**2).sum() - np.concatenate([[0.0], np.cumsum(s[:cap] ** 2)])
     return factors, np.maximum(left, 0.0) / (n * t)

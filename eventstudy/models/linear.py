@@ -14,6 +14,7 @@ from eventstudy.kernels import (
     LinearArrays,
     LinearDesign,
     WindowSums,
+    coefficient_errors,
     estimation_residuals,
     fit_linear,
     window_sums,
@@ -73,6 +74,11 @@ class LinearFit:
     def status(self) -> np.ndarray[Any, np.dtype[np.int8]]:
         """Outcome of each fit, shape (n,)."""
         return self.arrays.status
+
+    @property
+    def coef_error(self) -> FloatArray:
+        """Standard errors of the parameters by least squares, ``s √diag((X'X)^{-1})``, shape (n, K)."""
+        return coefficient_errors(self.arrays, self.design)
 
     def window_sums(self, window: Window, *, skip_missing: bool = False) -> WindowSums:
         """CAR over a window with its exact forecast-variance multiplier."""

@@ -60,6 +60,7 @@ def _capm(market: str = "Mkt-RF", **options: Any) -> FactorModel:
     return FactorModel.capm(market, **options)
 
 
+_theil_sen = partial(RobustMarketModel, method="theil-sen")
 _VARIANCE: Final = ("distribution", "p", "q")
 _DONORS: Final = ("donors", "exclude", "clean")
 
@@ -78,7 +79,9 @@ MODELS: Final[Mapping[str, NamedModel]] = {
         NamedModel("scholes-williams", "Scholes–Williams (thin trading)", ScholesWilliams),
         NamedModel("dimson", "Dimson (thin trading)", Dimson, "one", ("leads", "lags", "fowler_rorke")),
         NamedModel("huber", "Huber regression (robust)", RobustMarketModel, "one", ("c", "scale")),
-        NamedModel("theil-sen", "Theil–Sen (robust)", partial(RobustMarketModel, method="theil-sen"), "one", ("scale",)),
+        NamedModel(
+            "theil-sen", "Theil–Sen (robust)", partial(RobustMarketModel, method="theil-sen"), "one", ("scale",)
+        ),
         NamedModel("garch", "GARCH errors", GARCHMarketModel, "one", ("volatility", *_VARIANCE)),
         NamedModel("gjr", "GJR-GARCH errors", partial(GARCHMarketModel, volatility="gjr"), "one", _VARIANCE),
         NamedModel("egarch", "EGARCH errors", partial(GARCHMarketModel, volatility="egarch"), "one", _VARIANCE),

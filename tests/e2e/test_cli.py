@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import warnings
+import zipfile
 from datetime import date
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from typer.testing import CliRunner
 
 import eventstudy as es
 from eventstudy import cli
-from eventstudy.data import PriceCache, SampleProvider
+from eventstudy.data import Failure, PriceCache, SampleProvider
 from eventstudy.data import prices as price_sources
 from eventstudy.data.sample import directory as sample_directory
 
@@ -357,7 +358,7 @@ def test_a_directory_that_cannot_be_made(call, tmp_path):
         (["-b", "SPY", "--estimation=-30:-5"], ["--estimation", "shares sessions with", "end it at -11 or earlier"]),
         (["-b", "SPY", "--min-obs", "400"], ["250 sessions, fewer than --min-obs 400", "Lengthen --estimation"]),
         (["-b", "SPY", "--min-obs", "0"], ["--min-obs"]),
-        (["-b", "SPY", "--model", "capm"], ["--model", "capm", "factors"]),
+        (["-b", "SPY", "--model", "capn"], ["--model", "'capn'", "Did you mean 'capm'?", "scholes-williams"]),
         (["-b", "SPY", "--missing", "zero"], ["--missing", "propagate"]),
         (["-b", "SPY", "--confidence", "95"], ["--confidence", "between 0 and 1"]),
         (["-b", "SPY", "--source", "bloomberg"], ["--source", "bloomberg", "sample, yahoo"]),
@@ -405,7 +406,10 @@ def yahoo(monkeypatch):
             asked.append((list(symbols), start, end))
             good = [symbol for symbol in symbols if symbol not in self.causes]
             bars = SampleProvider().fetch(good, start, end)
-            failures = {symbol: self.causes[symbol] for symbol in symbols if symbol in self.causes}
+            kinds = {"unknown": "unknown", "rate": "rate limit", "connection": "network"}
+            failures = {
+                s: Failure(self.causes[s], kinds[self.causes[s].split()[0]]) for s in symbols if s in self.causes
+            }
             if failures:
                 raise es.DataSourceError("Yahoo could not deliver.", failures=failures, partial=bars)
             return bars
@@ -558,6 +562,14 @@ def test_cache_list(call, filled):
     assert f"2 entries in {filled.directory}" in done.stderr
 
 
+def test_cache_list_says_what_the_source_changed(call, filled):
+    bars = SampleProvider().fetch(["NVDA"], None, None)["NVDA"]
+    assert "readjusted" not in call("cache", "list", "--cache", filled.directory).stdout
+    filled.write("yahoo", "NVDA", bars, readjusted="2026-01-05: closes are 0.5 times those cached")
+    shown = call("cache", "list", "--cache", filled.directory).stdout
+    assert "2026-01-05: closes are 0.5 times those cached" in shown
+
+
 def test_cache_list_of_nothing(call, tmp_path):
     done = call("cache", "list")
     assert (done.exit_code, done.stdout) == (0, "")
@@ -615,6 +627,113 @@ def test_cache_clear_without_asking(call, filled):
     assert not list(filled.directory.glob("*.parquet"))
 
 
+def test_cache_clear_of_some_tickers(call, filled):
+    done = call("cache", "clear", "NVDA", "--cache", filled.directory, input="y\n")
+    assert f"Remove 1 entry from {filled.directory}?" in done.stderr
+    assert filled.list()["symbol"].tolist() == ["SPY"]
+    done = call("cache", "clear", "NVDA", "--yes", "--cache", filled.directory)
+    assert done.exit_code == 2
+    assert "NVDA: not in" in done.stderr
+    assert filled.list()["symbol"].tolist() == ["SPY"]
+
+
+def test_cache_clear_of_orphans(call, filled):
+    left = filled.directory / "NVDA-000000000000.parquet"
+    left.write_bytes(b"left by a killed process")
+    done = call("cache", "verify", "--cache", filled.directory)
+    assert done.exit_code == 1
+    assert f"{left.name}: no entry names this file. Run `eventstudy cache clear --orphans`." in done.stdout
+    done = call("cache", "clear", "--orphans", "--cache", filled.directory)
+    assert (done.exit_code, left.exists()) == (0, False)
+    assert "1 file removed" in done.stderr
+    assert call("cache", "verify", "--cache", filled.directory).exit_code == 0
+    done = call("cache", "clear", "NVDA", "--orphans", "--cache", filled.directory)
+    assert done.exit_code == 2
+
+
+# --- snapshots --------------------------------------------------------------------------------------------
+
+
+def test_a_run_of_a_snapshot_gives_the_numbers_of_then(call, yahoo, events, tmp_path, monkeypatch):
+    path = events("NVDA,2025-01-29\n")
+    arguments = ("run", path, "--source", "yahoo", "-b", "SPY", "--no-plots", "--out")
+    first = call(*arguments, tmp_path / "first")
+    assert first.exit_code == 0, first.stderr
+    done = call("cache", "snapshot", "paper")
+    assert "2 entries kept as 'paper'" in done.stderr
+    # Yahoo changes one close, and a later download brings it.
+    usual = yahoo.fetch
+
+    def changed(self, symbols, start, end, interval="1d"):
+        found = usual(self, symbols, start, end, interval)
+        for bars in found.values():
+            bars.frame.iloc[200] *= 1.1
+        return found
+
+    monkeypatch.setattr(yahoo, "fetch", changed)
+    assert call("fetch", "NVDA", "SPY", "--start", "2023-11-01", "--end", "2025-02-28", "--refresh").exit_code == 0
+    now = call(*arguments, tmp_path / "now", "--offline")
+    yahoo.asked.clear()
+    then = call(*arguments, tmp_path / "then", "--snapshot", "paper")
+    assert then.exit_code == 0, then.stderr
+    assert yahoo.asked == []
+    assert then.stdout == first.stdout != now.stdout
+    data = {name: json.loads((tmp_path / name / "manifest.json").read_text())["data"] for name in ("first", "then")}
+    assert data["then"]["sha256"] == data["first"]["sha256"]
+    assert data["then"]["source"].endswith("snapshot 'paper' of the cache")
+    # By its day, and in a study file, too.
+    today = f"{pd.Timestamp.now('UTC'):%Y-%m-%d}"
+    assert call(*arguments, tmp_path / "day", "--snapshot", today).stdout == first.stdout
+    study = tmp_path / "study.toml"
+    study.write_text(
+        '[events]\nfile = "events.csv"\n[prices]\nsource = "yahoo"\nsnapshot = "paper"\n[model]\nbenchmark = "SPY"\n'
+    )
+    assert call("run", "--config", study).stdout == first.stdout
+
+
+def test_what_a_snapshot_lacks_is_told(call, yahoo, events):
+    assert call("fetch", "SPY", "--start", "2023-11-01", "--end", "2025-03-31").exit_code == 0
+    assert call("cache", "snapshot", "paper").exit_code == 0
+    path = events("NVDA,2025-01-29\n")
+    done = call("run", path, "--source", "yahoo", "-b", "SPY", "--snapshot", "paper")
+    assert done.exit_code == 1
+    assert "the snapshot 'paper' of" in done.stderr
+    done = call("run", path, "--source", "yahoo", "-b", "SPY", "--snapshot", "papier")
+    assert done.exit_code == 1
+    assert "It has 'paper'" in done.stderr
+    done = call("run", path, "-b", "SPY", "--snapshot", "paper")
+    assert done.exit_code == 2
+    assert "'sample' is no download" in done.stderr
+
+
+def test_snapshots_are_listed_and_removed(call, filled):
+    place = ("--cache", filled.directory)
+    assert "0 snapshots" in call("cache", "snapshots", *place).stderr
+    assert call("cache", "snapshot", "paper", *place).exit_code == 0
+    done = call("cache", "snapshots", *place)
+    header, row = (line.split() for line in done.stdout.splitlines())
+    assert header == ["name", "created", "entries", "sha256"]
+    assert (row[0], row[2]) == ("paper", "2")
+    assert call("cache", "clear", "--yes", *place).exit_code == 0
+    shown = call("cache", "list", "--snapshot", "paper", *place)
+    assert [line.split()[0] for line in shown.stdout.splitlines()] == ["symbol", "NVDA", "SPY"]
+    again = call("cache", "snapshot", "paper", *place)
+    assert again.exit_code == 1
+    assert "is empty" in again.stderr
+    assert call("cache", "snapshot", "paper", "--remove", *place).exit_code == 0
+    done = call("cache", "snapshot", "paper", "--remove", *place)
+    assert done.exit_code == 1
+    assert "no snapshot 'paper'" in done.stderr
+    assert not list(filled.directory.glob("*.parquet"))
+
+
+def test_fetch_knows_its_intervals(call, yahoo):
+    done = call("fetch", "SPY", "--interval", "7m")
+    assert done.exit_code == 2
+    assert "1d, 1wk, 1mo" in done.stderr
+    assert yahoo.asked == []
+
+
 # --- the program ------------------------------------------------------------------------------------------
 
 
@@ -628,6 +747,8 @@ def test_cache_clear_without_asking(call, filled):
         (("cache", "list"), "eventstudy cache list --cache prices"),
         (("cache", "verify"), "eventstudy cache verify && echo intact"),
         (("cache", "clear"), "eventstudy cache clear --yes"),
+        (("cache", "snapshot"), "eventstudy cache snapshot paper --remove"),
+        (("cache", "snapshots"), "eventstudy cache snapshots"),
     ],
 )
 def test_help_has_an_example(call, command, example):
@@ -641,8 +762,13 @@ def test_examples_of_run_are_accepted(call, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "events.csv").write_text(FOUNDING.read_text(encoding="utf-8"), encoding="utf-8")
     es.load_prices(["MSFT", "GOOGL", "NVDA", "AMD", "AVGO"], source="sample").to_parquet("prices.parquet")
+    days = es.load_prices("SPY", source="sample").index
+    lines = [f"{day:%Y%m%d}, {nr % 3 - 1}.0, {nr % 5 - 2}.0, {nr % 7 - 3}.0, 0.02" for nr, day in enumerate(days)]
+    table = "\n".join(["Made up", "", ",Mkt-RF,SMB,HML,RF", *lines, ""])
+    with zipfile.ZipFile("F-F_Research_Data_Factors_daily_CSV.zip", "w") as archive:
+        archive.writestr("F-F_Research_Data_Factors_daily.csv", table)
     examples = re.findall(r"eventstudy (run events.csv [^\n]*?)\s*$", call("run", "--help").stdout, re.MULTILINE)
-    assert len(examples) == 4
+    assert len(examples) == 6
     for example in examples:
         extra = ["--no-plots"] if "--out" in example else []
         done = call(*example.replace("yahoo", "sample").split(), *extra)

@@ -146,6 +146,33 @@ def test_units_are_told_aloud_or_not_at_all(tmp_path) -> None:
         load_factors(written(tmp_path / "l.csv", DAILY), units="decimal")
 
 
+def test_units_that_the_numbers_contradict_are_refused() -> None:
+    """A year of factors in per cent cannot pass for decimals, nor the reverse; nor an annual rate for a daily one."""
+    days = pd.bdate_range("2024-01-01", periods=250)
+    rng = np.random.default_rng(3)
+    decimal = pd.DataFrame({"Mkt-RF": rng.normal(0, 0.008, 250), "SMB": rng.normal(0, 0.004, 250)}, index=days)
+    decimal["RF"] = 0.0002
+    panel = es.ReturnPanel.from_frame(pd.DataFrame({"A": rng.normal(0, 0.02, 250)}, index=days))
+    for frame, message in (
+        (decimal * 100, r"Mkt-RF is 0\.\d+ at the median, which cannot be a decimal return"),
+        (decimal[["SMB"]] * 100, r"SMB is 0\.\d+ at the median, which cannot be a decimal return"),
+        (decimal.assign(RF=0.02), "RF is 0.02 at the median, which no daily riskless rate is: more than 0.3% a period"),
+        (decimal.assign(RF=0.05), "divide it by the number of periods in a year"),
+    ):
+        with pytest.raises(es.InputError, match=message):
+            panel.with_factors(frame)
+    with pytest.raises(es.InputError, match=r"Mkt-RF is 0\.00\d+ at the median, which cannot be per cent"):
+        load_factors(decimal, units="percent")
+    mine = decimal.rename(columns={"Mkt-RF": "surprise"}) * [30, 1, 1]
+    assert panel.with_factors(mine).n_securities == 4  # a factor of one's own need not be of a return's usual size
+
+
+def test_a_library_file_that_holds_decimals_is_refused(tmp_path) -> None:
+    rows = "\n".join(f"{day:%Y%m%d},   0.0081,   0.0002" for day in pd.bdate_range("2024-01-01", periods=30))
+    with pytest.raises(es.InputError, match=r"f\.csv: Mkt-RF is 0\.0081 at the median, which cannot be per cent"):
+        load_factors(written(tmp_path / "f.csv", f"prose\n\n,Mkt-RF,RF\n{rows}\n"))
+
+
 def test_frames_and_ranges() -> None:
     days = pd.to_datetime(["2025-01-27", "2025-01-28", "2025-01-29"])
     frame = pd.DataFrame({"MKT-RF": [0.01, 0.02, 0.03], "QMJ": [0.0, 0.001, 0.002]}, index=days)
@@ -255,7 +282,7 @@ def test_factors_of_other_periods_are_refused() -> None:
         panel_of([f"2024-{month:02d}-28" for month in range(1, 13)]).with_factors(factors)
     with pytest.raises(es.InputError, match="No session of the panel"):
         panel_of(["2023-05-02", "2023-05-03"]).with_factors(factors)
-    with pytest.raises(es.InputError, match="more than 100 %"):
+    with pytest.raises(es.InputError, match=r"Mkt-RF is 1\.1 at the median, which cannot be a decimal return"):
         panel_of(["2024-05-02", "2024-05-03"]).with_factors(factors * 1100)
     with pytest.raises(es.InputError, match="not list"):
         panel_of(["2024-05-02", "2024-05-03"]).with_factors([0.1])  # type: ignore[arg-type]

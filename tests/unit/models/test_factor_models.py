@@ -176,6 +176,49 @@ def test_wrong_models_are_refused(options, message):
         es.FactorModel(**options)
 
 
+@pytest.mark.parametrize(
+    ("model", "text"),
+    [
+        (es.FactorModel(["SPY", "SMH"]), "FactorModel(['SPY', 'SMH'])"),
+        (es.FactorModel.ff3(), "FactorModel(['Mkt-RF', 'SMB', 'HML'], risk_free='RF', label='ff3')"),
+        (es.FactorModel.capm("SPY"), "FactorModel(['SPY'], risk_free='RF', total_returns=['SPY'], label='capm')"),
+    ],
+)
+def test_a_model_shows_what_makes_it_again(model, text):
+    assert repr(model) == text
+    assert eval(text, {"FactorModel": es.FactorModel}) == model
+
+
+def test_a_frame_belongs_to_the_panel():
+    with pytest.raises(es.InputError, match=r"belong to the panel\. Add them there, panel\.with_factors\(frame\)"):
+        es.FactorModel(pd.DataFrame({"QMJ": [0.1]}))
+
+
+def test_a_panel_without_the_factors(sample_panel):
+    with pytest.raises(es.InputError, match=r"has no factor 'Mkt-RF'.*returns\.with_factors"):
+        es.EventStudy(sample_panel, es.Events.at("2025-01-29", "MSFT"), es.FactorModel.ff3())
+
+
+def test_events_whose_factors_are_missing_say_which_and_from_when(sample_panel):
+    """The library appears a month or two late, so the newest events have no factors yet."""
+    factors = made_up_factors(sample_panel.sessions).loc[:"2025-01-28"]
+    with pytest.warns(es.EventStudyWarning, match="Factors are missing on 40 of the panel's 310 sessions"):
+        panel = sample_panel.with_factors(factors.assign(SMB=factors["SMB"].where(factors.index < "2024-12-31")))
+    table = pd.DataFrame({"ticker": ["MSFT", "NVDA", "AMD"], "date": ["2025-01-08", "2025-02-10", "2025-01-14"]})
+    study = es.EventStudy(panel, es.Events.from_frame(table), es.FactorModel.capm(), (-200, -31), (0, 5), min_obs=100)
+    with pytest.warns(es.EventStudyWarning, match="dropped|cannot be used"):
+        res = study.fit()
+    assert res.dropped["ticker"].tolist() == ["NVDA"]
+    assert res.dropped["reason"].tolist() == [
+        "NVDA, event session 2025-02-10: no abnormal return in the event window [0, +5]; the benchmarks Mkt-RF, RF "
+        "have no return on 6 of them, first 2025-02-10. Load benchmarks or factors around the event."
+    ]
+    with pytest.raises(
+        es.InsufficientDataError, match=r"; the benchmark SMB has no return on 6 of them, first 2025-01-08"
+    ):
+        es.EventStudy(panel, es.Events.at("2025-01-08", "MSFT"), es.FactorModel.ff3(), (-200, -31), (0, 5)).fit()
+
+
 def test_k_counts_the_factors_only(sample_panel, quiet):
     panel = sample_panel.with_factors(made_up_factors(sample_panel.sessions))
     res = quiet(es.EventStudy(panel, es.Events.at("2025-01-29", "MSFT"), es.FactorModel.ff6(), EST, EVENT))
