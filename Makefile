@@ -49,3 +49,6 @@ bench: $(READY)  ## benchmarks/RESULTS.md and plots from one run, under 20 minut
 
 size: $(READY)  ## docs/size_and_power.md and its figures: 5,000 simulated studies for each rate, about ten minutes
 	$(BIN)/python scripts/size_and_power.py
+
+bias: $(READY)  ## docs/model_bias.md, its numbers and figure: 600 simulated panels, about nine minutes
+	$(BIN)/python scripts/model_bias.py

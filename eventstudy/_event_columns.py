@@ -85,7 +85,7 @@ def find_columns(df: pd.DataFrame) -> dict[str, int]:
 
 def read_tickers(column: pd.Series[Any], origin: Origin) -> ObjectArray:
     """Tickers as stripped text; numbers (permno) must be whole."""
-    if pd.api.types.is_float_dtype(column.dtype) and (column % 1 == 0).all():
+    if pd.api.types.is_float_dtype(column.dtype) and column.notna().all() and (column % 1 == 0).all():
         column = column.astype(np.int64)
     text = stripped(column)
     check_tickers(text, origin)
@@ -118,7 +118,11 @@ def read_ids(column: pd.Series[Any] | None, n: int, ticker: ObjectArray, origin:
 
 def read_weights(column: pd.Series[Any], ticker: ObjectArray, origin: Origin) -> FloatArray:
     """Weights as numbers; what is none becomes NaN and is named by the check."""
-    weight = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    number = pd.to_numeric(column, errors="coerce")
+    if pd.api.types.is_complex_dtype(number.dtype):  # a cast would drop the imaginary part
+        weight = np.full(len(number), np.nan)
+    else:
+        weight = number.to_numpy(dtype=np.float64, na_value=np.nan)
     check_weights(weight, ticker, origin, given=column)
     return weight
 

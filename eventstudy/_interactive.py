@@ -174,13 +174,14 @@ def _caar(go: Any, res: EventStudyResults, marks: Mapping[int, str]) -> Interact
         figure.add_scatter(
             x=np.concatenate([tau, tau[::-1]]), y=_clean(np.concatenate([high, low[::-1]])), fill="toself",
             fillcolor=_rgba(colour, _FADED if part is res else _FADED / 2), line={"width": 0}, hoverinfo="skip",
-            legendgroup=name, showlegend=False, visible=shown if part is res else "legendonly",
+            legendgroup=_text(name), showlegend=False, visible=shown if part is res else "legendonly",
         )  # fmt: skip
         words = [f"{_render.percent(a)} ({_render.percent(b)} to {_render.percent(c)})" for a, b, c in zip(
             caar, low, high, strict=True)]  # fmt: skip
         figure.add_scatter(
-            x=tau, y=_clean(caar), name=f"{_text(name)} (n = {int(path['n'].max())})", legendgroup=name + " line",
-            mode="lines+markers", line={"color": colour, "width": 2.4 if part is res else 1.6}, marker={"size": 5},
+            x=tau, y=_clean(caar), name=f"{_text(name)} (n = {int(path['n'].max())})",
+            legendgroup=_text(name) + " line", mode="lines+markers", marker={"size": 5},
+            line={"color": colour, "width": 2.4 if part is res else 1.6},
             customdata=words, hovertemplate=f"{_text(name)}, session %{{x:+d}}<br>%{{customdata}}<extra></extra>",
             visible=shown,
         )  # fmt: skip

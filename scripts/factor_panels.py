@@ -30,7 +30,7 @@ from eventstudy.windows import EventIndex, Window
 
 Array: TypeAlias = npt.NDArray[np.float64]
 
-SEED, QUICK = 5, 20
+SEED = 5
 EVENTS, PEERS, OTHERS = 4, 10, 40  # securities of a draw: with an event, like them, of all kinds
 ESTIMATION, EVENT = Window(-270, -21), Window(0, 250)
 WINDOWS = {"CAR(0, 5)": Window(0, 5), "CAR(0, 250)": Window(0, 250)}
@@ -211,14 +211,15 @@ def errors(seed: np.random.SeedSequence) -> Array:
         NaN where a model could not be fitted; last of the models the truth.
     """
     draw = Draw.of(seed)
-    return np.concatenate([_cars(draw), _cars(draw.mirrored())], axis=-1)
+    return np.concatenate([cars(draw, SCENARIOS), cars(draw.mirrored(), SCENARIOS)], axis=-1)
 
 
-def _cars(draw: Draw) -> Array:
+def cars(draw: Draw, scenarios: Sequence[Scenario]) -> Array:
+    """CARs of a draw, shape (n_scenarios, n_models + 1, n_windows, n_events); last of the models the noise."""
     named = models()
     index = EventIndex(np.arange(EVENTS), np.full(EVENTS, AT), ESTIMATION, EVENT)
-    found = np.full((len(SCENARIOS), len(named) + 1, len(WINDOWS), EVENTS), np.nan)
-    for s, scenario in enumerate(SCENARIOS):
+    found = np.full((len(scenarios), len(named) + 1, len(WINDOWS), EVENTS), np.nan)
+    for s, scenario in enumerate(scenarios):
         returns, noise = panel(draw, scenario)
         for m, model in enumerate(named.values()):
             with warnings.catch_warnings():
@@ -270,7 +271,7 @@ def table(found: Array) -> pd.DataFrame:
                 car = found[:, s, m, w]
                 away = car - found[:, s, -1, w]
                 rmse = float(np.sqrt(np.nanmean(car**2)))
-                what = {"scenario": scenario.key, "model": model, "window": window}
+                what: dict[str, Any] = {"scenario": scenario.key, "model": model, "window": window}
                 bias = {"bias": float(np.nanmean(away)), "bias_std_error": _std_error(away)}
                 error = {"rmse": rmse, "rmse_std_error": _std_error(car**2) / (2 * rmse)}
                 rows.append(what | {"n_events": int((~np.isnan(car)).sum())} | bias | error)

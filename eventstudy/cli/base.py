@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, NoReturn, TextIO
 import typer
 from typer.core import TyperGroup
 
-from eventstudy.errors import EventStudyError, EventStudyWarning
+from eventstudy.errors import EventStudyError, EventStudyWarning, InputError
 
 __all__ = [
     "Cache",
@@ -25,6 +25,7 @@ __all__ = [
     "app",
     "cache_app",
     "check_dates",
+    "check_interval",
     "count",
     "in_options",
     "misused",
@@ -45,6 +46,7 @@ _OPTIONS: Final = {
     "benchmark": "--benchmark",
     "model": "--model",
     "units": "--factor-units",
+    "smb": "--factor-smb",
     "interval": "--interval",
     "outliers": "--outliers",
     "exclude": "--exclude",
@@ -110,8 +112,9 @@ def in_options(message: str) -> str:
     """Message of the library with its keywords as options of the command line."""
     message = message.replace("=True", "=")
     for keyword, option in _OPTIONS.items():
-        message = re.sub(rf"\b{keyword}=(?=['\"\w-])", f"{option} ", message)
-        message = re.sub(rf"\b{keyword}=", option, message)
+        word = rf"(?<![:,])\b{keyword}="  # not a parameter of a model, as in peers:exclude=SPY
+        message = re.sub(rf"{word}(?=['\"\w\[-])", f"{option} ", message)
+        message = re.sub(word, option, message)
     return re.sub(r"\bresults\.(\w+)(\(\))?", r"the table '\1'", message.replace("min_obs", "--min-obs"))
 
 
@@ -191,6 +194,16 @@ def check_dates(start: datetime | None, end: datetime | None) -> None:
     """Refuse dates in the wrong order."""
     if start is not None and end is not None and start > end:
         misused(f"{start:%Y-%m-%d} is after --end {end:%Y-%m-%d}.", "--start")
+
+
+def check_interval(interval: str) -> None:
+    """Refuse a length of bars that there is not."""
+    from eventstudy.data.intervals import checked_interval
+
+    try:
+        checked_interval(interval)
+    except InputError as error:
+        misused(str(error), "--interval")
 
 
 def count(n: int, one: str, many: str) -> str:

@@ -18,6 +18,7 @@ from eventstudy.cli.base import (
     app,
     cache_app,
     check_dates,
+    check_interval,
     count,
     in_options,
     misused,
@@ -71,6 +72,7 @@ def fetch(
     if refresh and offline:
         misused("A download is asked for, but --offline forbids it. Drop one of the two.", "--refresh")
     check_dates(start, end)
+    check_interval(interval)
     store = PriceCache(cache)
     names = list(dict.fromkeys(tickers))
     try:
@@ -118,8 +120,18 @@ def cache_list(cache: Cache = None, snapshot: Snapshot = None, debug: Debug = Fa
 
 
 @cache_app.command("verify", epilog="Example: [bold]eventstudy cache verify && echo intact[/bold]")
-def cache_verify(cache: Cache = None, debug: Debug = False) -> None:
-    """Check every file against its checksum, those of snapshots too; exit code 1 if one is damaged."""
+def cache_verify(
+    cache: Cache = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit code 1 for suspicious prices too.", show_default=False)
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Check every file against its checksum, those of snapshots too, and the prices in it.
+
+    Exit code 1 if a file is damaged. The checks of prices are those of prices.quality(): sessions that are missing,
+    stale prices, days without trades, splits that were not adjusted for, misprints.
+    """
     from eventstudy.data import PriceCache
 
     store = PriceCache(cache)
@@ -128,8 +140,12 @@ def cache_verify(cache: Cache = None, debug: Debug = False) -> None:
     for row in bad.to_dict("records"):
         typer.echo(f"{row['symbol'] or row['file']}: {row['problem']}. {in_options(row['remedy'])}")
     good = count(len(found) - len(bad), "file", "files")
+    doubtful = store.quality().at_least("warning")
+    for row in doubtful.to_dict("records"):
+        typer.echo(f"{row['ticker']}: {row['severity']}: {row['kind']}: {row['evidence']}. {row['remedy']}")
     tell(f"{good} intact, {len(bad)} damaged in {store.directory}")
-    if len(bad):
+    tell(f"{count(len(doubtful), 'finding', 'findings')} in the prices")
+    if len(bad) or (strict and len(doubtful)):
         raise typer.Exit(1)
 
 

@@ -18,7 +18,7 @@ from eventstudy.cli.study_file import INLINE, inline_events
 from eventstudy.errors import DataSourceError, EventStudyError, EventStudyWarning, InputError
 
 if TYPE_CHECKING:
-    from eventstudy import Events, Prices, Window
+    from eventstudy import EventCalendar, Events, Prices, Window
     from eventstudy.hygiene import Exclude
     from eventstudy.windows import EstimationLike
 
@@ -28,6 +28,7 @@ __all__ = [
     "check_source",
     "exclude_of",
     "find_prices",
+    "read_confounders",
     "read_events",
     "read_exclude",
     "span",
@@ -131,6 +132,15 @@ def read_events(path: str, tz: str | None) -> Events:
             raise DataSourceError(str(error).replace(repr(str(copy)), "on standard input")) from None
 
 
+def read_confounders(path: str | None, tz: str | None) -> EventCalendar | None:
+    """Other dated events of a file, or those of the bundled case for ``sample``."""
+    from eventstudy import EventCalendar
+
+    if path is None:
+        return None
+    return EventCalendar.sample() if path == "sample" else EventCalendar.read(path, tz=tz)
+
+
 def span(events: Events, windows: Windows, interval: str = "1d") -> tuple[datetime, datetime]:
     """First and last date that the windows of all events may need, today at the latest."""
     moments = [datetime.fromtimestamp(int(stamp) // 10**9, UTC) for stamp in (events.stamp.min(), events.stamp.max())]
@@ -151,7 +161,7 @@ def _days(columns: int, interval: str) -> timedelta:
     return timedelta(days=math.ceil(columns * days) + _SPARE_DAYS + (31 if interval == "1mo" else 0))
 
 
-def find_prices(tickers: Sequence[str], benchmarks: Sequence[str], strict: bool, **options: Any) -> Prices:
+def find_prices(tickers: Sequence[str], benchmarks: Sequence[str], all_or_none: bool, **options: Any) -> Prices:
     """Prices of benchmarks and events, without the event tickers that the source lacks."""
     from eventstudy import load_prices
 
@@ -160,7 +170,7 @@ def find_prices(tickers: Sequence[str], benchmarks: Sequence[str], strict: bool,
         try:
             return load_prices(wanted, **options)
         except EventStudyError as error:
-            lacking = [] if strict else _lacking(error, wanted)
+            lacking = [] if all_or_none else _lacking(error, wanted)
             left = [name for name in wanted if name not in lacking]
             if not lacking or set(benchmarks) & set(lacking) or not set(left) & set(tickers):
                 raise

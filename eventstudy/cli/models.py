@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from eventstudy.cli.base import misused
@@ -15,9 +15,10 @@ from eventstudy.models.named import MODELS, find_model, named_model
 if TYPE_CHECKING:
     from eventstudy.models import NormalReturnModel
 
-__all__ = ["MODEL_HELP", "Choice", "choices", "lines_of_models", "shared_by", "written"]
+__all__ = ["MODEL_HELP", "Choice", "choices", "labels", "lines_of_models", "shared_by", "written"]
 
 _NAMES: Final = ("benchmark", "donors", "exclude", "peers", "total_returns")  # lists of tickers
+_SHOWN: Final = 3  # names of a list that a label has room for
 _INTEGER: Final = re.compile(r"[+-]?\d+")
 
 MODEL_HELP: Final = (
@@ -61,12 +62,10 @@ class Choice:
 
     @property
     def label(self) -> str:
-        """Name and parameters, as they are written."""
+        """Name and parameters, as they are written; long lists cut short."""
         own = {"benchmark": list(self.benchmarks)} if self.benchmarks else {}
         shown = [
-            f"{key}={'+'.join(map(str, value)) if isinstance(value, list) else _shown(value)}"
-            for key, value in {**own, **self.parameters}.items()
-            if not isinstance(value, Mapping)
+            f"{key}={_shown(value)}" for key, value in {**own, **self.parameters}.items() if not isinstance(value, dict)
         ]
         return f"{self.name}:{','.join(shown)}" if shown else self.name
 
@@ -112,9 +111,16 @@ def choices(model: str, others: Iterable[str], option: str = "--compare") -> lis
     found = [Choice.of(model)]
     for text in others:
         choice = Choice.of(text, option)
-        if choice.label not in [one.label for one in found]:
+        if replace(choice, option="--model") not in [replace(one, option="--model") for one in found]:
             found.append(choice)
     return found
+
+
+def labels(chosen: Sequence[Choice]) -> list[str]:
+    """Label of each model; those that would be alike are numbered."""
+    plain = [one.label for one in chosen]
+    nth = [plain[:at].count(label) + 1 for at, label in enumerate(plain)]
+    return [f"{label} ({n})" if plain.count(label) > 1 else label for label, n in zip(plain, nth, strict=True)]
 
 
 def shared_by(chosen: Sequence[Choice], benchmarks: Sequence[str]) -> list[list[str]]:
@@ -187,6 +193,8 @@ def _literal(text: str) -> Any:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return "+".join([str(item) for item in value[:_SHOWN]] + (["…"] if len(value) > _SHOWN else []))
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "ExcludeAround",
     "ExcludeEvents",
     "FactorFile",
+    "FactorSmb",
     "FactorUnits",
     "Interval",
     "LogReturns",
@@ -35,6 +36,7 @@ __all__ = [
     "ModelName",
     "OtherModels",
     "Outliers",
+    "Smb",
     "Source",
     "Strict",
     "StrictPrices",
@@ -48,6 +50,13 @@ class Units(StrEnum):
 
     decimal = "decimal"
     percent = "percent"
+
+
+class Smb(StrEnum):
+    """File whose SMB a table of factors holds."""
+
+    ff3 = "ff3"
+    ff5 = "ff5"
 
 
 class Missing(StrEnum):
@@ -117,6 +126,14 @@ FactorFile = Annotated[
 ]
 FactorUnits = Annotated[
     Units | None, typer.Option("--factor-units", help="Units of a plain table of factors.", show_default="as they look")
+]
+FactorSmb = Annotated[
+    Smb | None,
+    typer.Option(
+        "--factor-smb",
+        help="Which SMB a file of factors holds: that of the three-factor or of the five-factor file.",
+        show_default="ff5 beside RMW or CMA",
+    ),
 ]
 Estimation = Annotated[
     str,

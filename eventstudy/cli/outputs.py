@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 _SHOWN_DROPS: Final = 20
-_TABLES: Final = ("events", "caar", "tests", "car", "group_caar", "dropped")
+_TABLES: Final = ("events", "caar", "tests", "car", "group_caar", "confounders", "dropped")
 
 
 def summary_of(res: EventStudyResults, windows: Sequence[Window] | None) -> Summary:
@@ -97,14 +97,15 @@ def comparison_frames(found: Comparison, names: Iterable[str] = _COMPARISONS) ->
     """Tables of a comparison, each with a column ``model``."""
     import pandas as pd
 
-    windows = found.by_window()["window"].drop_duplicates()
+    means = found.by_window()
+    ends = means[["start", "end"]].drop_duplicates().to_numpy().tolist()
 
     def stacked(method: Any) -> pd.DataFrame:
-        parts: list[pd.DataFrame] = [method(window).assign(window=window) for window in windows]
+        parts: list[pd.DataFrame] = [method(*pair).assign(window=f"{pair[0]}:{pair[1]}") for pair in ends]
         return pd.concat(parts, ignore_index=True)
 
     makers: dict[str, Callable[[], pd.DataFrame]] = {
-        "comparison": found.by_window,
+        "comparison": lambda: means.assign(window=means["start"].astype(str) + ":" + means["end"].astype(str)),
         "comparison_car": lambda: stacked(found.car),
         "comparison_tests": lambda: stacked(found.tests),
         "diagnostics": found.diagnostics,

@@ -9,22 +9,23 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eventstudy.cli.base import check_dates, misused
+from eventstudy.cli.base import check_dates, check_interval, misused
 from eventstudy.cli.inputs import (
     Windows,
     all_tickers,
     check_source,
     exclude_of,
     find_prices,
+    read_confounders,
     read_events,
     read_exclude,
     span,
 )
-from eventstudy.cli.models import Choice, choices, shared_by
+from eventstudy.cli.models import Choice, choices, labels, shared_by
 from eventstudy.errors import InputError
 
 if TYPE_CHECKING:
-    from eventstudy import Comparison, Events, EventStudyResults, NormalReturnModel, ReturnPanel
+    from eventstudy import Comparison, EventCalendar, Events, EventStudyResults, NormalReturnModel, ReturnPanel
     from eventstudy.data import Factors
 
 __all__ = ["Loaded", "Request"]
@@ -45,6 +46,8 @@ class Loaded:
         The windows asked for.
     dask : str, optional
         Address of a scheduler.
+    others : EventCalendar, optional
+        Other dated events, which the results tell of.
     """
 
     panel: ReturnPanel
@@ -53,6 +56,7 @@ class Loaded:
     options: Mapping[str, Any]
     windows: Windows
     dask: str | None = None
+    others: EventCalendar | None = None
 
     def fit(self) -> EventStudyResults:
         """Results under the model of the study."""
@@ -60,7 +64,8 @@ class Loaded:
 
         study = EventStudy(self.panel, self.events, next(iter(self.models.values())), **self.options)
         with self._executor() as executor:
-            return study.fit(executor=executor)
+            res = study.fit(executor=executor)
+        return res if self.others is None else res.with_confounders(self.others)
 
     def compare(self) -> Comparison:
         """Results under every model."""
@@ -107,11 +112,13 @@ class Request:
     compare: Sequence[str] | None = None
     factors: Sequence[str] | None = None
     factor_units: str | None = None
+    factor_smb: str | None = None
     interval: str = "1d"
     exclude: Sequence[str] | None = None
     exclude_events: bool = False
     exclude_around: str | None = None
     outliers: float | None = None
+    confounders: str | None = None
     snapshot: str | None = None
     compare_option: str = "--compare"
 
@@ -131,6 +138,7 @@ class Request:
         specs = [one.made(own) for one, own in zip(chosen, shared, strict=True)]
         self._check()
         table = read_events(self.events, self.tz)
+        others = read_confounders(self.confounders, self.tz)
         factors = self._factors(chosen)
         found = [str(name) for frame in factors for name in frame.columns]
         wanted = dict.fromkeys(name for spec in specs for name in spec.benchmarks if not _among(name, found))
@@ -159,9 +167,11 @@ class Request:
         for frame in factors:
             panel = panel.with_factors(frame, prefix=prefix)
         rows = [prefix + name for name in found]
-        models = {one.label: one.made(own, prefix, rows) for one, own in zip(chosen, shared, strict=True)}
+        specs = [one.made(own, prefix, rows) for one, own in zip(chosen, shared, strict=True)]
+        models = dict(zip(labels(chosen), specs, strict=True))
         tickers = [name for name in map(str, table.tickers) if name in panel.tickers]
-        return Loaded(panel, table, models, self._options(windows, exclude_of(runs, tickers)), windows, self.dask)
+        options = self._options(windows, exclude_of(runs, tickers))
+        return Loaded(panel, table, models, options, windows, self.dask, others)
 
     def fit(self) -> tuple[EventStudyResults, Windows]:
         """Results, and the windows asked for."""
@@ -169,21 +179,19 @@ class Request:
         return loaded.fit(), loaded.windows
 
     def _check(self) -> None:
-        from eventstudy.data.intervals import checked_interval
         from eventstudy.hygiene import check_outliers
 
         check_source(self.source)
+        if self.snapshot is not None and self.source != "yahoo":
+            misused(f"Only downloaded prices have snapshots, and {self.source!r} is no download.", "--snapshot")
         if not 0.0 < self.confidence < 1.0:
             misused(f"{self.confidence:g} is not between 0 and 1. Such as 0.95.", "--confidence")
         check_dates(self.start, self.end)
-        for check, value, option in (
-            (checked_interval, self.interval, "--interval"),
-            (check_outliers, self.outliers, "--outliers"),
-        ):
-            try:
-                check(value)
-            except InputError as error:
-                misused(str(error), option)
+        check_interval(self.interval)
+        try:
+            check_outliers(self.outliers)
+        except InputError as error:
+            misused(str(error), "--outliers")
 
     def _options(self, windows: Windows, exclude: Any) -> dict[str, Any]:
         return {
@@ -216,7 +224,7 @@ class Request:
         parts = dict.fromkeys(part for one in chosen for part in one.factors.split("+") if part)
         sets = "+".join(parts)
         frequency: Any = _FACTOR_FREQUENCY.get(self.interval, "daily")
-        units: Any = self.factor_units
+        told: dict[str, Any] = {"units": self.factor_units, "smb": self.factor_smb}
         how: dict[str, Any] = {"frequency": frequency, "offline": self.offline, "cache": self.cache}
         if not self.factors:
             return [load_factors(sets, **how)] if sets else []
@@ -227,7 +235,7 @@ class Request:
                     misused(f"{name} is a folder, and no model names a set. Name a file, or a model.", "--factors")
                 found.append(load_factors(sets, source=name, **how))
             else:
-                found.append(load_factors(name, units=units, **how))
+                found.append(load_factors(name, **told, **how))
         return found
 
 
@@ -235,4 +243,12 @@ def _among(name: str, factors: Sequence[str]) -> bool:
     """Whether a benchmark is one of the factors, in any spelling."""
     from eventstudy._factor_names import held_as
 
-    return name in factors or held_as(name, factors) is not None
+    try:
+        return name in factors or held_as(name, factors) is not None
+    except InputError:
+        misused(
+            f"A model reads {name}, the size factor of the three-factor file; the factors hold that of the five-factor "
+            "file, another series. Give both (ff3+ff5, or a folder with both files), or say that it is the former: "
+            "--factor-smb ff3.",
+            "--factors",
+        )

@@ -289,7 +289,11 @@ def numbers(column: pd.Series[Any], name: str, dates: pd.DatetimeIndex, where: s
     if not pd.api.types.is_numeric_dtype(column.dtype):
         missing |= column.astype("str").str.strip().str.lower().isin(_MISSING)
     plain = column.mask(missing) if missing.any() else column
-    values = pd.to_numeric(plain, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    parsed = pd.to_numeric(plain, errors="coerce")
+    if pd.api.types.is_complex_dtype(parsed.dtype):  # a cast would drop the imaginary part
+        values = np.full(len(parsed), np.nan)
+    else:
+        values = parsed.to_numpy(np.float64, na_value=np.nan)
     bad = np.flatnonzero(np.isnan(values) & ~missing.to_numpy())
     if bad.size or pd.api.types.is_bool_dtype(column.dtype):
         row = int(bad[0]) if bad.size else 0

@@ -295,6 +295,10 @@ class FileProvider(FrameProvider):
             ) from exc
         if table.empty:
             raise self._empty()
+        if both := [name for name in table.index.names if name is not None and name in table.columns]:
+            raise InputError(
+                f"{self._where}: {both[0]!r} is the index and a column.", remedy="Write it without one of the two."
+            )
         return table
 
 
@@ -328,19 +332,28 @@ def _with_dates(frame: pd.DataFrame, where: str) -> pd.DataFrame:
             f"{where}: no rows or no columns ({frame.shape[0]} × {frame.shape[1]}).",
             remedy="Give at least one date and one ticker.",
         )
+    _refuse_twice(frame, where)
     names = {c: canonical(c) for c in frame.columns}
     long = {"ticker", "date"} <= set(names.values()) or ("ticker" in names.values() and frame.index.name is not None)
     table = frame.rename(columns=names) if long else frame.copy(deep=False)
+    _refuse_twice(table, where)
     if "date" in table.columns and long:
         table.insert(0, "date", table.pop("date"))
     elif isinstance(frame.index, pd.DatetimeIndex | pd.PeriodIndex) or canonical(frame.index.name) == "date":
+        if "date" in table.columns:
+            raise InputError(
+                f"{where}: dates in the index, and a column 'date'.", remedy="Drop one: frame.reset_index(drop=True)."
+            )
         table = table.copy().reset_index(names="date")  # a deep copy is one block: no fragmentation warning
     elif "date" in table.columns[1:] and str(table.columns[0]).strip().lower() not in ("date", "datetime"):
         table.insert(0, "date", table.pop("date"))
+    return table
+
+
+def _refuse_twice(table: pd.DataFrame, where: str) -> None:
     twice = table.columns[table.columns.duplicated()]
     if len(twice):
         raise InputError(f"{where}: column {twice[0]!r} occurs more than once.", remedy="Keep one of them.")
-    return table
 
 
 def canonical(name: Hashable) -> str:

@@ -155,11 +155,7 @@ def simplex_least_squares(columns: Columns, y: FloatArray, allowed: BoolArray | 
 def _descend(columns: Columns, cross: FloatArray, active: IntArray, weight: FloatArray) -> tuple[IntArray, FloatArray]:
     """Minimum over the weights of the active columns, those that would turn negative let out."""
     while True:
-        gram = columns.gram(active)
-        # on Σw = 1 a multiple of 11' adds a constant; it makes the matrix definite where the columns allow it
-        gram = gram + gram.trace() / len(active)
-        both = np.linalg.solve(gram, np.stack([cross[active], np.ones(len(active))], axis=1))
-        wanted = both[:, 0] + both[:, 1] * (1.0 - both[:, 0].sum()) / both[:, 1].sum()
+        wanted = _on_sum(columns, active, cross[active], 1.0)
         if (wanted > 0).all():
             return active, wanted
         falling = wanted <= 0
@@ -171,20 +167,31 @@ def _descend(columns: Columns, cross: FloatArray, active: IntArray, weight: Floa
         active, weight = active[keep], weight[keep]
 
 
+def _on_sum(columns: Columns, active: IntArray, right: FloatArray, total: float) -> FloatArray:
+    """Solution ``v`` of ``X'X v = right + μ1`` with ``Σv = total``, over the active columns."""
+    gram = columns.gram(active)
+    # on Σv = total a multiple of 11' adds a constant; it makes the matrix definite where the columns allow it
+    gram = gram + gram.trace() / len(active)
+    both = np.linalg.solve(gram, np.stack([right, np.ones(len(active))], axis=1))
+    found: FloatArray = both[:, 0] + both[:, 1] * (total - both[:, 0].sum()) / both[:, 1].sum()
+    return found
+
+
 def _polished(
     columns: Columns, y: FloatArray, active: IntArray, weight: FloatArray, out: BoolArray, steps: int
 ) -> SimplexFit:
-    """Weights solved once more from the columns themselves, which loses half as many digits as their products do."""
+    """Weights corrected by residuals of the columns themselves, which hold twice the digits that their products do."""
     active, order = np.sort(active), np.argsort(active)
-    weight = weight[order]
-    if len(active) > 1:
-        x = columns.x[:, active]
-        q, r = np.linalg.qr(x[:, 1:] - x[:, :1])
-        size = np.abs(np.diag(r))
-        if r.shape[0] == r.shape[1] and size.min() > 1e-10 * size.max():
-            free = np.linalg.solve(r, q.T @ (y - x[:, 0]))
-            solved = np.concatenate([[1.0 - free.sum()], free])
-            weight = solved if (solved > 0).all() else weight
+    weight, x = weight[order], columns.x[:, active]
+    for _ in range(2 if len(active) > 1 else 0):
+        e = y - x @ weight
+        try:
+            solved = weight + _on_sum(columns, active, np.einsum("m,mk->k", e, x), 0.0)
+        except np.linalg.LinAlgError:
+            break
+        if not (solved > 0).all():
+            break
+        weight = solved / solved.sum()
     e = y - columns.x[:, active] @ weight
     gradient = -columns.times(e)
     gap = float(weight @ gradient[active]) - float(gradient[~out].min())

@@ -20,7 +20,7 @@ from eventstudy.models.synthetic_control import SyntheticControl
 from eventstudy.models.thin_trading import Dimson, ScholesWilliams
 from eventstudy.models.time_varying import EWMAMarketModel, RollingMarketModel
 
-__all__ = ["MODELS", "NamedModel", "find_model", "named_model"]
+__all__ = ["MODELS", "SYNONYMS", "NamedModel", "find_model", "named_model"]
 
 Benchmarks: TypeAlias = Literal["none", "one", "optional", "several"]
 
@@ -104,7 +104,8 @@ MODELS: Final[Mapping[str, NamedModel]] = {
 """Models by name, in the order in which they are shown."""
 
 _ALSO: Final = {"synthetic": "synthetic-control"}  # as results call it
-_PARAMETERS_ALSO: Final = {"family": "volatility", "window": "span"}
+SYNONYMS: Final = {"family": "volatility", "window": "span"}
+"""Other words for parameters."""
 
 
 def find_model(name: str) -> NamedModel:
@@ -163,7 +164,7 @@ def named_model(
     entry = find_model(name)
     given: dict[str, Any] = {}
     for written, value in parameters.items():
-        key = _PARAMETERS_ALSO.get(written, written)
+        key = SYNONYMS.get(written, written)
         if key not in entry.parameters:
             raise _no_parameter(entry, written)
         if key in given:

@@ -240,9 +240,17 @@ def _loadings(x: FloatArray, x_event: FloatArray, constant: bool) -> FloatArray:
         d, d_event = d - center, d_event - center
     parts = [np.full((len(d_event), 1), 1.0 / np.sqrt(len(d)))] if constant else []
     if d.shape[1]:
-        r: FloatArray = np.linalg.qr(d).R
-        parts.append(np.linalg.solve(r.T, d_event.T).T)
+        parts.append(np.linalg.solve(_root(d), d_event.T).T)
     return np.concatenate(parts, axis=1) if parts else np.zeros((len(d_event), 0))
+
+
+def _root(d: FloatArray) -> FloatArray:
+    """Lower triangular root of ``D'D``."""
+    try:
+        low: FloatArray = np.linalg.cholesky(np.einsum("mk,ml->kl", d, d))  # no BLAS: see Columns.times
+    except np.linalg.LinAlgError:
+        low = np.linalg.qr(d).R.T
+    return low
 
 
 def donor_weights(results: EventStudyResults) -> pd.DataFrame:

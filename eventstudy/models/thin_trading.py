@@ -89,9 +89,10 @@ class ScholesWilliams:
             # β = Σ c R with these weights of the sessions, so that its variance is σ² Σ c²
             weights = (lagged.dx / lagged.size[:, None, :]).sum(-1) / scale[:, None]
         shown = np.column_stack([slopes, (scale - 1.0) / 2.0])
+        none = np.full_like(shown, np.nan)  # steps on the way to beta, which has one
         names = ("beta_lag1", "beta_0", "beta_lead1", "rho1")
         flat = np.asarray(lagged.flat.any(1))
-        return lagged.fit(index, beta, (weights**2).sum(1), shown, names, min_obs, flat, scale)
+        return lagged.fit(index, beta, (weights**2).sum(1), shown, none, names, min_obs, flat, scale)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +187,8 @@ class Dimson:
         order = range(-self.lags, self.leads + 1)
         names = tuple(f"beta_{'lag' if k < 0 else 'lead' if k > 0 else ''}{abs(k)}" for k in order)
         need = max(min_obs, p + 2)
-        return lagged.fit(index, beta, own, slopes, names, need, singular, scale, variance)
+        errors = np.sqrt(variance[:, None] * np.einsum("naa->na", inverse))
+        return lagged.fit(index, beta, own, slopes, errors, names, need, singular, scale, variance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +255,7 @@ class _Lagged:
         beta: FloatArray,
         own: FloatArray,
         shown: FloatArray,
+        shown_error: FloatArray,
         names: tuple[str, ...],
         min_obs: int,
         singular: BoolArray,
@@ -290,10 +293,14 @@ class _Lagged:
             slope = np.sqrt(ratio * own)[:, None] * (data.x_event[..., 0] - center[:, None])
         loadings = np.stack([np.broadcast_to(level[:, None], slope.shape), slope], -1)
         bad = fit.status != OK
+        with np.errstate(divide="ignore", invalid="ignore"):
+            unit = fit.sigma2 * ratio
+            errors = np.sqrt([unit * (1.0 / self.n_obs + center**2 * own), unit * own]).T
         return replace(
             fit,
             coef=np.column_stack([fit.coef, np.where(bad[:, None], np.nan, shown)]),
             coef_names=(*fit.coef_names, *names),
+            coef_error=np.where(bad[:, None], np.nan, np.column_stack([errors, shown_error])),
             loadings=np.where(bad[:, None, None], np.nan, loadings),
         )
 

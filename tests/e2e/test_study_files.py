@@ -212,3 +212,31 @@ def test_the_doctor_says_that_yahoo_cannot_be_reached(monkeypatch):
     found = {check["name"]: check for check in json.loads(call("doctor", "--json").stdout)}
     assert found["Yahoo Finance"]["state"] == "note"
     assert "cannot be reached" in found["Yahoo Finance"]["found"]
+
+
+def test_other_dated_events_stand_in_every_output(study, tmp_path):
+    (tmp_path / "calendar.csv").write_text(
+        "date,time,timing,scope,label\n"
+        "2025-01-29,,after close,MSFT,quarterly results\n"
+        "2025-01-29,14:00,,market,FOMC statement\n"
+        "2025-03-05,,,MSFT,too late\n"
+    )
+    text = STUDY + '[events]\nconfounders = "calendar.csv"\ntz = "America/New_York"\n'
+    done = call("run", "--config", study(text), "--out", tmp_path / "out", "--no-plots")
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert "2025-01-29 after close quarterly results security +1 [0, +1] 1 MSFT" in lines
+    assert "2025-01-29 14:00 America/New_York FOMC statement market 0 [0, +1] 2 MSFT, NVDA" in lines
+    table = pd.read_csv(tmp_path / "out" / "confounders.csv")
+    assert table[["ticker", "confounder", "tau"]].to_numpy().tolist() == [
+        ["MSFT", "FOMC statement", 0], ["MSFT", "quarterly results", 1], ["NVDA", "FOMC statement", 0],
+    ]  # fmt: skip
+    assert pd.read_csv(tmp_path / "out" / "car.csv")["confounders"].tolist()[0] == (
+        "FOMC statement (0); quarterly results (+1)"
+    )
+    found = json.loads(call("run", "--config", study(text), "--json").stdout)
+    assert len(found["tables"]["confounders"]) == 3
+    assert found["manifest"]["confounders"]["events"] == 3
+    bundled = call("run", FOUNDING, "-b", "SPY", "--car", "0:1", "--confounders", "sample")
+    assert "FOMC statement (rates unchanged)" in bundled.stdout
+    missing = call("run", FOUNDING, "-b", "SPY", "--confounders", tmp_path / "none.csv", code=1)
+    assert "There is no calendar file" in missing.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -46,6 +47,89 @@ def test_the_numbers_are_those_of_each_study(found, single) -> None:
     assert set(found.tests(0, 1)["model"]) == {"mean", "market", "factors"}
 
 
+STOCKS = ["META", "AMZN", "AAPL", "ORCL", "TSM", "MU", "CRM", "ADBE", "VST", "CEG"]
+EVERY_KIND = {
+    "mean": es.MeanAdjusted(),
+    "adjusted": es.MarketAdjusted("SPY"),
+    "market": es.MarketModel("SPY"),
+    "factors": es.FactorModel(["SPY", "SMH"]),
+    "scholes-williams": es.ScholesWilliams("SPY"),
+    "dimson": es.Dimson("SPY"),
+    "huber": es.RobustMarketModel("SPY"),
+    "theil-sen": es.RobustMarketModel("SPY", "theil-sen"),
+    "rolling": es.RollingMarketModel("SPY", span=126),
+    "ewma": es.EWMAMarketModel("SPY", halflife=60),
+    "garch": es.GARCHMarketModel("SPY"),
+    "gjr-t": es.GARCHMarketModel("SPY", "gjr", "t"),
+    "peers": es.PeerPortfolio(STOCKS),
+    "synthetic": es.SyntheticControl(exclude=["SPY", "SMH"]),
+    "latent": es.LatentFactors(2, exclude=["SPY", "SMH"]),
+}
+
+
+@pytest.fixture(scope="module")
+def every_kind(sample_panel, events) -> es.Comparison:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", es.EventStudyWarning)
+        return es.compare(sample_panel, events, EVERY_KIND, windows=[(0, 0), (0, 1), (-1, 5)], **WINDOWS)
+
+
+def test_every_kind_of_model_side_by_side(every_kind, sample_panel, events, quiet) -> None:
+    assert list(every_kind.results) == list(EVERY_KIND)
+    assert every_kind.failed == {}
+    assert every_kind.dropped.empty
+    wide = every_kind.side_by_side(0, 1)
+    assert wide.columns.tolist() == list(EVERY_KIND)
+    assert wide.index.get_level_values("ticker").tolist() == NAMES
+    for name in ("huber", "garch", "peers", "synthetic", "latent", "ewma"):
+        alone = quiet(es.EventStudy(sample_panel, events, EVERY_KIND[name], **WINDOWS))
+        assert wide[name].tolist() == alone.car(0, 1)["car"].tolist()
+        tests = every_kind.p_values(0, 1)[name]
+        pd.testing.assert_series_equal(tests, alone.tests(0, 1)["p_value"], check_names=False)
+    assert every_kind.side_by_side(0, 1, value="p_value").notna().all(axis=None)
+    with pytest.raises(es.InputError, match="value='beta' is no column"):
+        every_kind.side_by_side(0, 1, value="beta")
+
+
+def test_models_by_window(every_kind) -> None:
+    table = every_kind.by_window()
+    assert table["window"].unique().tolist() == ["[0, 0]", "[0, +1]", "[-1, +5]"]
+    assert len(table) == 3 * len(EVERY_KIND)
+    for window, part in table.groupby("window"):
+        expected = every_kind.caar(*map(int, window.strip("[]").split(",")))
+        assert part["caar"].tolist() == expected["caar"].tolist()
+        assert part["test_p"].tolist() == expected["test_p"].tolist()
+    assert set(every_kind.by_window((2, 3))["window"]) == {"[+2, +3]"}
+    assert "Mean CAR over [-1, +5]" in str(every_kind.summary())
+
+
+def test_diagnostics_of_every_kind(every_kind) -> None:
+    table = every_kind.diagnostics()
+    assert len(table) == len(EVERY_KIND) * len(NAMES)
+    for column in ("durbin_watson", "ljung_box_p", "arch_lm_p", "jarque_bera_p", "chow_p", "outliers"):
+        assert table[column].notna().all()
+    nothing_fitted = table["model"].isin(["adjusted", "peers"])
+    assert (table["r2"].isna() == nothing_fitted).all()
+
+
+def test_time_of_every_model(every_kind) -> None:
+    table = every_kind.timing()
+    assert table.index.tolist() == list(EVERY_KIND)
+    assert (table["seconds"] > 0).all()
+    assert (table["events"] == len(NAMES)).all()
+    np.testing.assert_allclose(table["ms_per_event"], 250 * table["seconds"], rtol=1e-12)
+
+
+def test_the_figure_of_windows(every_kind) -> None:
+    figure = every_kind.plot_windows()
+    assert [axes.get_title() for axes in figure.axes] == ["[0, 0]", "[0, +1]", "[-1, +5]"]
+    for axes, window in zip(figure.axes, [(0, 0), (0, 1), (-1, 5)], strict=True):
+        dots = next(part for part in axes.collections if part.get_gid() == "caar").get_offsets()
+        assert np.asarray(dots)[:, 0] == pytest.approx(every_kind.caar(*window)["caar"].tolist())
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == list(EVERY_KIND)
+    assert every_kind.plot().get_xlabel().endswith("[0, 0] (%)")
+
+
 def test_the_mean_model_agrees_with_pandas(found, sample_panel) -> None:
     frame = sample_panel.to_frame()
     at = frame.index.get_loc(pd.Timestamp("2025-01-29"))
@@ -86,6 +170,85 @@ def test_a_model_that_cannot_be_fitted_is_left_out_and_said_to_be(synthetic) -> 
     assert "market" in str(found.summary())
     with pytest.raises(es.InsufficientDataError, match="No model can be fitted"):
         es.compare(panel, events, models[1:], **options)
+
+
+class Stubborn(es.MeanAdjusted):
+    """A model of the user's own that some data break."""
+
+    __slots__ = ()
+
+    def fit(self, panel, index, min_obs):
+        raise np.linalg.LinAlgError("Singular matrix")
+
+
+class Mistaken(es.MeanAdjusted):
+    """A model with a mistake in its code."""
+
+    __slots__ = ()
+
+    def fit(self, panel, index, min_obs):
+        return panel.no_such_thing
+
+
+def test_one_model_does_not_lose_the_others(sample_panel, events) -> None:
+    models = {
+        "market": es.MarketModel("SPY"),
+        "unknown": es.MarketModel("QQQ"),
+        "stubborn": Stubborn(),
+        "named": es.SyntheticControl(["NVDA", "MSFT"]),
+        "mean": es.MeanAdjusted(),
+    }
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = es.compare(sample_panel, events, models, **WINDOWS)
+    assert list(found.results) == ["market", "mean"]
+    assert "QQQ" in found.failed["unknown"]
+    assert found.failed["stubborn"] == "LinAlgError: Singular matrix"
+    assert "is named as a donor" in found.failed["named"]
+    said = [str(item.message) for item in caught]
+    assert sum("is left out" in text for text in said) == 3
+    assert "Left out: stubborn" in str(found.summary())
+    assert found.timing().index.tolist() == list(models)
+    with pytest.raises(AttributeError):
+        es.compare(sample_panel, events, [es.MarketModel("SPY"), Mistaken()], **WINDOWS)
+
+
+def test_a_wrong_option_is_no_fault_of_the_models(sample_panel, events) -> None:
+    with pytest.raises(es.InputError, match="confidence"):
+        es.compare(sample_panel, events, MODELS, confidence=2, **WINDOWS)
+    with pytest.raises(es.WindowError, match="not inside the event window"):
+        es.compare(sample_panel, events, MODELS, windows=[(0, 9)], **WINDOWS)
+    with pytest.raises(TypeError):
+        es.compare(sample_panel, events, MODELS, windoww=(0, 1))
+
+
+def test_events_that_one_model_cannot_use_are_named(sample_panel) -> None:
+    events = es.Events.at("2025-01-29 04:46", ["MSFT", "NVDA"], tz="America/New_York")
+    models = {"market": es.MarketModel("SPY"), "peers": es.PeerPortfolio({"MSFT": ["ORCL", "CRM"]})}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = es.compare(sample_panel, events, models, **WINDOWS)
+    (left,) = [str(item.message) for item in caught if "others cannot" in str(item.message)]
+    assert left.startswith("1 security-events that some models can use are left out")
+    assert "NVDA under 'peers': NVDA, event session 2025-01-29: no peers of NVDA are named" in left
+    assert found.dropped[["model", "ticker"]].to_numpy().tolist() == [["peers", "NVDA"]]
+    assert "NVDA cannot be used under peers" in str(found.summary())
+    assert found.side_by_side(0, 0).shape == (1, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", es.EventStudyWarning)
+        apart = es.compare(sample_panel, events, models, common=False, **WINDOWS)
+    wide = apart.side_by_side(0, 0)
+    assert wide.isna().to_numpy().tolist() == [[False, False], [False, True]]
+
+
+def test_work_is_handed_to_an_executor(sample_panel, events) -> None:
+    models = {name: EVERY_KIND[name] for name in ("theil-sen", "garch", "peers", "synthetic", "latent")}
+    with warnings.catch_warnings(), ThreadPoolExecutor(2) as pool:
+        warnings.simplefilter("ignore", es.EventStudyWarning)
+        whole = es.compare(sample_panel, events, models, **WINDOWS)
+        parts = es.compare(sample_panel, events, models, fit={"executor": pool, "chunk_size": 1}, **WINDOWS)
+    pd.testing.assert_frame_equal(parts.by_window(), whole.by_window())
+    pd.testing.assert_frame_equal(parts.side_by_side(0, 1), whole.side_by_side(0, 1))
 
 
 def test_one_warning_for_all_models(sample_panel, events) -> None:
@@ -167,6 +330,44 @@ def test_diagnostics_agree_with_statsmodels(sample_panel, single) -> None:
         both = sm.OLS(y, np.hstack([x, x * late])).fit()
         f, p, _ = both.compare_f_test(sm.OLS(y, x).fit())
         assert [row.chow, row.chow_p] == pytest.approx([f, p], rel=1e-7)
+
+
+def test_chow_is_that_of_the_models_own_regression(every_kind, sample_panel, synthetic, study_of, events_at) -> None:
+    """Excess returns where there is a riskless rate; returns on the synthetic control where donors differ."""
+    frame = synthetic(1, 400, seed=13).assign(RF=0.0001 + 0.00005 * np.sin(np.arange(400) / 40))
+    res = study_of(frame, events_at(frame, {"S00": 330}), es.FactorModel.capm("MKT"))
+    span = frame.iloc[200:320]
+    cases = [(res.diagnostics().iloc[0], (span["S00"] - span["RF"]).to_numpy(), (span["MKT"] - span["RF"]).to_numpy())]
+    own = every_kind["synthetic"]
+    table = sample_panel.to_frame()
+    at = table.index.get_loc(pd.Timestamp("2025-01-29"))
+    y = table["NVDA"].iloc[at - 200 : at - 10].to_numpy()
+    place = own.events["ticker"].tolist().index("NVDA")
+    cases.append((own.diagnostics().iloc[place], y, y - own.fit.residuals(np.array([place]))[0]))
+    for row, left, right in cases:
+        x, late = sm.add_constant(right), (np.arange(len(left)) >= len(left) // 2)[:, None]
+        f, p, _ = sm.OLS(left, np.hstack([x, x * late])).fit().compare_f_test(sm.OLS(left, x).fit())
+        assert [row["chow"], row["chow_p"]] == pytest.approx([f, p], rel=1e-6)
+
+
+def test_residuals_of_garch_are_taken_in_units_of_their_variance(sample_panel, quiet) -> None:
+    from arch import arch_model
+
+    events = es.Events.at("2025-01-29", ["PLTR"])
+    res = quiet(es.EventStudy(sample_panel, events, es.GARCHMarketModel("SPY"), **WINDOWS))
+    frame = sample_panel.to_frame()
+    at = frame.index.get_loc(pd.Timestamp("2025-01-29"))
+    rows = 100 * frame[["PLTR", "SPY"]].iloc[at - 200 : at - 10]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = arch_model(rows["PLTR"].to_numpy(), x=rows[["SPY"]].to_numpy(), mean="LS", rescale=False).fit(
+            disp="off", options={"maxiter": 1000}
+        )
+        z = np.asarray(fit.std_resid)
+        arch = het_arch(z, nlags=5)[:2]
+    row = res.diagnostics().iloc[0]
+    assert [row["arch_lm"], row["arch_lm_p"]] == pytest.approx(arch, rel=1e-6)
+    assert [row["jarque_bera"], row["jarque_bera_p"]] == pytest.approx(jarque_bera(z)[:2], rel=1e-6)
 
 
 def test_missing_returns_are_left_out(synthetic, study_of, events_at) -> None:

@@ -464,6 +464,17 @@ def test_results_that_know_of_other_events_mark_everything(res, calendar, tmp_pa
         res.with_confounders(calendar, reach="firm")
 
 
+def test_the_report_tells_of_other_events(res, calendar, tmp_path) -> None:
+    pytest.importorskip("jinja2")
+    marked = res.with_confounders(calendar, reach="security")
+    path = marked.report(tmp_path / "report.html", windows=[(0, 1)], interactive=False)
+    text = path.read_text(encoding="utf-8")
+    assert "Other dated events in these windows" in text
+    assert "With and without other dated events over [0, +1]" in text
+    assert "press report of US talks on limiting H20 sales to China" in text
+    assert "FOMC" not in text
+
+
 def test_a_summary_lists_the_nearest_and_says_how_many_are_left_out(res, calendar) -> None:
     text = str(res.with_confounders(calendar).summary())
     part = text[text.index("Other dated events in these") :]
