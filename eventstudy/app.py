@@ -21,9 +21,14 @@ import streamlit as st
 import eventstudy as es
 from eventstudy import _interactive, _render
 from eventstudy.data import sample
-from eventstudy.models import NormalReturnModel
+from eventstudy.models import MODELS, named_model
 
-_MODELS = ("Market model", "Market-adjusted", "Mean-adjusted")
+# what needs a benchmark and no more; parameters are the library's defaults
+_MODELS = [
+    name
+    for name, entry in MODELS.items()
+    if entry.benchmarks in ("none", "one") and not entry.factors and not entry.pool
+]
 _ZONES = ("America/New_York", "Europe/London", "Europe/Berlin", "Asia/Tokyo", "Asia/Hong_Kong", "UTC")
 _PEERS = ["MSFT", "NVDA", "GOOGL", "META", "AMZN", "AMD", "AVGO"]
 _PERCENT = ("car", "caar", "std_error", "ci_lower", "ci_upper")
@@ -76,7 +81,7 @@ def _form() -> dict[str, Any]:
         clock = st.time_input("Time", time(4, 46), step=60, key="clock", disabled=not timed)
         zone = st.selectbox("Time zone", _ZONES, key="zone", disabled=not timed)
         st.header("Method")
-        model = st.selectbox("Normal returns", _MODELS, key="model")
+        model = st.selectbox("Normal returns", _MODELS, format_func=lambda name: MODELS[name].title, key="model")
         estimation = st.text_input("Estimation window", "-250:-11", key="estimation", help="Sessions from the event")
         event = st.text_input("Event window", "-5:5", key="event")
         cars = st.text_input("Windows to test", "0:0, 0:1, -1:1", key="cars")
@@ -118,9 +123,7 @@ def _study(
     cars: tuple[str, ...],
 ) -> es.EventStudyResults:
     """Results; what the library warns of is among their caveats."""
-    chosen: NormalReturnModel = es.MeanAdjusted()
-    if model != _MODELS[2]:
-        chosen = es.MarketModel(benchmark) if model == _MODELS[0] else es.MarketAdjusted(benchmark)
+    chosen = named_model(model, () if MODELS[model].benchmarks == "none" else benchmark)
     span: dict[str, Any] = {}
     if source == "yahoo":
         day = pd.Timestamp(stamp)

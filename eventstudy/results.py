@@ -418,6 +418,35 @@ class EventStudyResults:
             frame["n_excluded"] = excluded_returns(self.study.returns.values, fit.index)
         return frame
 
+    def coefficients(self, confidence: float | None = None) -> pd.DataFrame:
+        """Fitted parameters with standard errors, one row per security-event and parameter.
+
+        Parameters
+        ----------
+        confidence : float, optional
+            Level of the intervals; that of the study by default.
+
+        Returns
+        -------
+        DataFrame
+            ``event_id``, ``ticker``, ``parameter`` (``alpha``, ``beta``, …), ``estimate``, ``std_error``, ``t``,
+            ``p_value`` (of a parameter of zero, two-sided, Student t with ``df``), ``ci_lower``, ``ci_upper``, ``df``.
+            Standard errors are those of the model's estimator where errors have one variance. They are NaN for
+            models that give none (robust, GARCH, synthetic control, latent factors), and for what is no parameter.
+
+        Examples
+        --------
+        >>> import eventstudy as es
+        >>> prices = es.load_prices(["MSFT", "SPY", "SMH"], source="sample")
+        >>> study = es.EventStudy(es.ReturnPanel.from_prices(prices), es.Events.at("2025-01-27", "MSFT"),
+        ...                       es.FactorModel(["SPY", "SMH"]))
+        >>> study.fit().coefficients()[["parameter", "estimate", "std_error"]].round(4).to_numpy().tolist()
+        [['alpha', -0.0005, 0.0005], ['beta_SPY', 1.2277, 0.11], ['beta_SMH', -0.0185, 0.0392]]
+        """
+        from eventstudy.coefficients import coefficients
+
+        return coefficients(self, self._level(confidence))
+
     def _window(self, start: WindowLike | int, end: int | None) -> Window:
         if end is not None:
             window = Window(cast(int, start), end)

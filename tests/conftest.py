@@ -30,6 +30,7 @@ class OracleFit:
     ar: np.ndarray
     se_obs: np.ndarray
     covariance: np.ndarray
+    bse: np.ndarray
 
     def car(self, columns: slice, confidence: float = 0.95) -> dict[str, float]:
         """CAR, exact standard error, t, p and interval from the full prediction covariance."""
@@ -60,7 +61,15 @@ def _ols_event(frame, ticker, factors, position, estimation, event) -> OracleFit
         noise = model.mse_resid * np.eye(there.sum())
         covariance[np.ix_(there, there)] = noise + x_new @ model.cov_params() @ x_new.T
     return OracleFit(
-        model.params, np.sqrt(model.mse_resid), model.rsquared, int(model.nobs), model.df_resid, ar, se, covariance
+        model.params,
+        np.sqrt(model.mse_resid),
+        model.rsquared,
+        int(model.nobs),
+        model.df_resid,
+        ar,
+        se,
+        covariance,
+        model.bse,
     )
 
 

@@ -112,7 +112,7 @@ def in_options(message: str) -> str:
     """Message of the library with its keywords as options of the command line."""
     message = message.replace("=True", "=")
     for keyword, option in _OPTIONS.items():
-        word = rf"(?<![:,])\b{keyword}="  # not a parameter of a model, as in peers:exclude=SPY
+        word = rf"(?<![:,(])(?<!, )\b{keyword}="  # not a parameter of a model, peers:exclude=SPY or MarketModel(...)
         message = re.sub(rf"{word}(?=['\"\w\[-])", f"{option} ", message)
         message = re.sub(word, option, message)
     return re.sub(r"\bresults\.(\w+)(\(\))?", r"the table '\1'", message.replace("min_obs", "--min-obs"))

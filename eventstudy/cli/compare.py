@@ -37,7 +37,7 @@ from eventstudy.cli.options import (
     StrictPrices,
     Zone,
 )
-from eventstudy.cli.outputs import plain_comparison, write_comparison
+from eventstudy.cli.outputs import comparison_summary, plain_comparison, write_comparison
 from eventstudy.cli.request import Request
 
 __all__ = ["compare"]
@@ -115,6 +115,6 @@ def compare(
     if as_json:
         typer.echo(json.dumps(plain_comparison(found), indent=2, allow_nan=False, ensure_ascii=False))
     else:
-        typer.echo(str(found.summary()))
+        typer.echo(str(comparison_summary(found)))
     if out is not None:
         tell(f"comparison written to {out}: {', '.join(write_comparison(found, out, plots))}")

@@ -130,16 +130,19 @@ def _cache(directory: object) -> Iterator[Check]:
     from eventstudy.data import PriceCache
 
     store = PriceCache(directory)  # type: ignore[arg-type]
+    held = f"{count(len(store.list()), 'entry', 'entries')} in {store.directory}"
     try:
         store.directory.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=store.directory):
             pass
-        yield Check("Cache", "ok", f"{count(len(store.list()), 'entry', 'entries')} in {store.directory}")
+        taken = len(store.snapshots())
+        yield Check("Cache", "ok", held if not taken else f"{held}, {count(taken, 'snapshot', 'snapshots')}")
     except OSError as error:
-        yield Check(
-            "Cache", "bad", f"{store.directory}: {error.strerror}", "Set EVENTSTUDY_CACHE to a directory of yours."
-        )
-        return
+        remedy = "Set EVENTSTUDY_CACHE to a directory of yours."
+        if not (store.directory / "manifest.json").is_file():
+            yield Check("Cache", "bad", f"{store.directory}: {error.strerror}", remedy)
+            return
+        yield Check("Cache", "note", f"{held}, for reading only: {error.strerror}", remedy)
     damaged = store.verify()
     damaged = damaged[~damaged["ok"]]
     if len(damaged):
@@ -153,7 +156,9 @@ def _cache(directory: object) -> Iterator[Check]:
 
 
 def _network(offline: bool) -> Check:
-    if offline or os.environ.get("EVENTSTUDY_OFFLINE", "0") not in ("", "0"):
+    from eventstudy.data.remote import offline_by_environment
+
+    if offline or offline_by_environment():
         return Check("Yahoo Finance", "note", "not asked: offline")
     host, port = _YAHOO
     try:

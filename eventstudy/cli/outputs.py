@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "as_plain",
     "comparison_frames",
+    "comparison_summary",
     "draw",
     "plain_comparison",
     "records_of",
@@ -88,6 +89,12 @@ def draw(res: EventStudyResults, windows: Sequence[Window] | None, directory: Pa
     for name, axes in figures.items():
         save(axes, directory / name)
     return list(figures)
+
+
+def comparison_summary(found: Comparison) -> Summary:
+    """The library's summary of a comparison, its notes in the words of the command line."""
+    summary = found.summary()
+    return replace(summary, notes=[in_options(note) for note in summary.notes])
 
 
 _COMPARISONS: Final = ("comparison", "comparison_car", "comparison_tests", "diagnostics")

@@ -173,11 +173,6 @@ class Request:
         options = self._options(windows, exclude_of(runs, tickers))
         return Loaded(panel, table, models, options, windows, self.dask, others)
 
-    def fit(self) -> tuple[EventStudyResults, Windows]:
-        """Results, and the windows asked for."""
-        loaded = self.load()
-        return loaded.fit(), loaded.windows
-
     def _check(self) -> None:
         from eventstudy.hygiene import check_outliers
 

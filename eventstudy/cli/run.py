@@ -44,6 +44,7 @@ from eventstudy.cli.options import (
 from eventstudy.cli.outputs import (
     as_plain,
     comparison_frames,
+    comparison_summary,
     draw,
     records_of,
     report_tables,
@@ -154,7 +155,7 @@ def run(
     else:
         typer.echo(str(summary_of(res, windows.car)))
         if found is not None:
-            typer.echo(f"\n{found.summary()}")
+            typer.echo(f"\n{comparison_summary(found)}")
     if out is None:
         return
     write = res.to_csv if format is Format.csv else res.to_parquet

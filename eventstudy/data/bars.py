@@ -224,7 +224,21 @@ def session_dates(values: pd.Series[Any] | pd.Index[Any], where: str) -> pd.Date
             remedy="Write dates as YYYY-MM-DD.",
             row=row + 1,
         )
+    _refuse_far_years(parsed, index, where)
     return parsed.normalize().as_unit("us").rename("date")
+
+
+def _refuse_far_years(parsed: pd.DatetimeIndex, given: pd.Index[Any], where: str) -> None:
+    """A stray -1 or 99999 parses as a year; what is meant lies in the years that nanoseconds reach."""
+    years = np.asarray(parsed.year)
+    far = np.flatnonzero((years < 1678) | (years > 2261))
+    if far.size:
+        row = int(far[0])
+        raise InputError(
+            f"{where}: {str(given[row])!r} in data row {row + 1} is outside the years 1678–2261.",
+            remedy="Write dates as YYYY-MM-DD.",
+            row=row + 1,
+        )
 
 
 def bar_times(values: pd.Series[Any] | pd.Index[Any], where: str) -> pd.DatetimeIndex:
@@ -257,6 +271,7 @@ def bar_times(values: pd.Series[Any] | pd.Index[Any], where: str) -> pd.Datetime
             remedy="Write times as 2025-01-29T09:30-05:00.",
             row=row + 1,
         )
+    _refuse_far_years(moments, index, where)
     naive = next((row for row, text in enumerate(texts) if not _OFFSET.search(text)), None)
     if naive is not None:
         raise AlignmentError(

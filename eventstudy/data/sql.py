@@ -225,11 +225,20 @@ class _DuckDB:
     def frame(self, text: str, params: Mapping[str, Any]) -> pd.DataFrame:
         import duckdb
 
-        try:
+        def of(connection: Any) -> pd.DataFrame:
             # a relation, so that the caller's pending result stays as it is
-            relation = self._connection.sql(text, params=dict(params) or None)
+            relation = connection.sql(text, params=dict(params) or None)
             found: pd.DataFrame = pd.DataFrame() if relation is None else relation.df()
             return found
+
+        try:
+            try:
+                return of(self._connection)
+            except duckdb.Error as error:
+                if type(error).__name__ != "ResourceInUseException":
+                    raise
+                # DuckDB 2 wants another connection beside a pending result; it does not see registered frames
+                return of(self._connection.cursor())
         except duckdb.Error as error:
             raise _refused(self.where, error) from error
 
@@ -252,8 +261,11 @@ class _SqlAlchemy:
     def tables(self) -> list[str]:
         import sqlalchemy as sa
 
-        inspector = sa.inspect(self._connection)
-        return sorted([*inspector.get_table_names(), *inspector.get_view_names()])
+        try:
+            inspector = sa.inspect(self._connection)
+            return sorted([*inspector.get_table_names(), *inspector.get_view_names()])
+        except sa.exc.SQLAlchemyError as error:
+            raise _refused(self.where, getattr(error, "orig", None) or error) from error
 
     def frame(self, text: str, params: Mapping[str, Any]) -> pd.DataFrame:
         import sqlalchemy as sa

@@ -108,7 +108,7 @@ class CrossSection:
 
 def cross_section(
     car: pd.DataFrame | pd.Series[float],
-    characteristics: pd.DataFrame | pd.Series[float],
+    characteristics: Any,
     *,
     weights: FloatArray | Sequence[float] | None = None,
     cov: Covariance = "HC3",
@@ -128,7 +128,7 @@ def cross_section(
     car : DataFrame or Series
         As ``results.car()`` gives it: columns ``car`` and ``event_id``, ``ticker``; or a series indexed by one of
         them.
-    characteristics : DataFrame or Series
+    characteristics : DataFrame of pandas or polars, pyarrow Table, or Series
         Numbers, one column each, with the key ``event_id`` or ``ticker`` as a column or as the (named) index. Every
         event of ``car`` must be there; events with a missing number, or a missing CAR, are left out and listed.
     weights : array of float, shape (n,), optional

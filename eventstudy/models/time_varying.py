@@ -233,8 +233,8 @@ def _weighted(
     with np.errstate(divide="ignore", invalid="ignore"):
         r2 = np.where(fit.status == OK, 1.0 - square / (w * dy**2).sum(1), np.nan)
         # the constant is ȳ_w − β x̄_w
-        level2 = covariance[:, 0, 0] - 2.0 * center * covariance[:, 0, 1] + center**2 * covariance[:, 1, 1]
-        errors = np.sqrt(fit.sigma2[:, None] * np.column_stack([level2, covariance[:, 1, 1]]))
+        constant = covariance[:, 0, 0] - 2.0 * center * covariance[:, 0, 1] + center**2 * covariance[:, 1, 1]
+        errors = np.sqrt(fit.sigma2[:, None] * np.column_stack([constant, covariance[:, 1, 1]]))
     n_params = np.where(thin, 2, n_obs - degrees).astype(np.int64)
     return replace(fit, loadings=loadings, r2=r2, n_params=n_params, coef_error=errors)
 

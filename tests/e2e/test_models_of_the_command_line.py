@@ -144,13 +144,13 @@ def test_every_model_is_listed_in_the_help():
 
 def test_every_model_gives_the_numbers_of_its_class(folder):
     options = [part for text in EXPECTED for part in ("--model", text)]
-    found = tables("compare", "events.csv", "-b", "SPY", "--factors", "factors", *options, *WINDOWS)
+    found = tables("compare", "events.csv", "-b", "SPY", "--factors", "factors", "--min-obs", "60", *options, *WINDOWS)
     prices = es.load_prices([*sample.tickers()], source="sample")
     panel = es.ReturnPanel.from_prices(prices).with_factors(load_factors("ff3+ff5+mom", source=folder))
     labels = list(dict.fromkeys(found["comparison"]["model"]))
-    assert len(labels) == len(EXPECTED), (labels, list(EXPECTED))
+    assert len(labels) == len(EXPECTED)
     for label, model in zip(labels, EXPECTED.values(), strict=True):
-        res = quietly(es.EventStudy(panel, es.Events.read("events.csv"), model, (-250, -11), (-5, 5)))
+        res = quietly(es.EventStudy(panel, es.Events.read("events.csv"), model, (-250, -11), (-5, 5), min_obs=60))
         cars, means = (found[name][found[name]["model"] == label] for name in ("comparison_car", "comparison"))
         agree(cars, res.car(0, 1))
         assert means["caar"].iloc[0] == pytest.approx(res.caar(0, 1)["caar"].iloc[0], rel=1e-9)
@@ -188,7 +188,8 @@ def test_options_of_the_estimation_window_reach_the_study(options, study):
     agree(found["car"], res.car(0, 1))
     plain = quietly(es.EventStudy(panel, events, es.MarketModel("SPY"), (-150, -11), (-5, 5)))
     if "--log-returns" not in options:  # the option changes the numbers
-        assert not np.allclose(res.car(0, 1)["std_error"], plain.car(0, 1)["std_error"], rtol=1e-6)
+        before, after = plain.car(0, 1)["std_error"], res.car(0, 1)["std_error"]
+        assert len(before) != len(after) or not np.allclose(before, after, rtol=1e-6)
 
 
 @pytest.mark.parametrize(("interval", "frequency"), [("1wk", "W"), ("1mo", "M")])
@@ -355,7 +356,7 @@ def test_which_size_factor_a_table_holds_is_to_be_said():
     table = pd.DataFrame(rng.normal(0, 0.005, (len(days), 6)), days, ["Mkt-RF", "SMB", "HML", "RMW", "CMA", "RF"])
     table.assign(RF=0.0002).rename_axis("date").to_csv("all.csv")
     options = ("--model", "ff3", "--factors", "all.csv", "--factor-units", "decimal", *WINDOWS)
-    assert "--factor-smb ff3" in call("run", "events.csv", *options, code=2).stderr
+    assert "--factor-smb ff3" in " ".join(call("run", "events.csv", *options, code=2).stderr.replace("│", "").split())
     assert len(tables("run", "events.csv", *options, "--factor-smb", "ff3")["car"]) == 2
 
 

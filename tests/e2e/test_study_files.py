@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from pathlib import Path
 
 import pandas as pd
@@ -240,3 +242,33 @@ def test_other_dated_events_stand_in_every_output(study, tmp_path):
     assert "FOMC statement (rates unchanged)" in bundled.stdout
     missing = call("run", FOUNDING, "-b", "SPY", "--confounders", tmp_path / "none.csv", code=1)
     assert "There is no calendar file" in missing.stderr
+
+
+@pytest.mark.parametrize("value", ["1", "true", "yes"])
+def test_the_doctor_goes_by_the_same_switch_as_the_library(monkeypatch, value):
+    monkeypatch.setenv("EVENTSTUDY_OFFLINE", value)
+    found = {check["name"]: check for check in json.loads(call("doctor", "--json").stdout)}
+    assert found["Yahoo Finance"]["found"] == "not asked: offline"
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs to become another user")
+def test_a_cache_for_reading_only_is_a_note(tmp_path):
+    """Permissions are those of an ordinary user: root ignores them."""
+    from eventstudy.data import PriceCache, SampleProvider
+
+    call("doctor", "--offline")  # what is imported later must be readable now
+    with tempfile.TemporaryDirectory() as name:
+        store = PriceCache(name)
+        store.write("yahoo", "SPY", SampleProvider().fetch(["SPY"], None, None)["SPY"])
+        store.snapshot("paper")
+        shown = call("doctor", "--offline", "--cache", name).stdout
+        assert f"ok    Cache: 1 entry in {name}, 1 snapshot\n" in shown
+        os.chmod(name, 0o555)
+        os.seteuid(65534)
+        try:
+            shown = call("doctor", "--offline", "--cache", name).stdout
+        finally:
+            os.seteuid(0)
+            os.chmod(name, 0o755)
+    assert f"note  Cache: 1 entry in {name}, for reading only: Permission denied" in shown
+    assert "Set EVENTSTUDY_CACHE" in shown

@@ -722,3 +722,14 @@ def test_a_line_with_a_cell_too_many_is_refused(tmp_path):
     path.write_text("ticker,timestamp\nMSFT,2025-01-29,\n")
     with pytest.raises(InputError, match=r"events\.csv' has more cells than the header.*comma"):
         Events.read(path)
+
+
+def test_what_the_fuzzer_found():
+    """Each of these came out as an error of pandas or as a warning of numpy."""
+    day = pd.Timestamp("2025-01-06")
+    permno = pd.Series([10107.0, None], dtype="Float64")
+    with pytest.raises(InputError, match=r"ticker .*blank"):
+        Events.from_frame(pd.DataFrame({"permno": permno, "timestamp": [day, day]}))
+    table = pd.DataFrame({"ticker": ["A"], "timestamp": [day], "weight": [1 + 2j]})
+    with pytest.raises(InputError, match=r"weight of A \(row 1\) is \(1\+2j\); expected a positive number"):
+        Events.from_frame(table)

@@ -13,7 +13,7 @@ import pytest
 import eventstudy as es
 from eventstudy.data import load_factors
 from eventstudy.errors import InputError
-from eventstudy.inference import cross_section
+from eventstudy.inference.cross_section import cross_section
 
 DAYS = pd.bdate_range("2024-01-02", periods=160)
 RNG = np.random.default_rng(11)
@@ -36,8 +36,9 @@ def of(request):
 def test_prices_wide_and_long(of) -> None:
     long = PRICES.melt(ignore_index=False, var_name="ticker", value_name="adj_close")
     expected = es.load_prices(["B", "A"], source=PRICES)
-    pd.testing.assert_frame_equal(pd.DataFrame(es.load_prices(["B", "A"], source=of(PRICES))), pd.DataFrame(expected))
-    pd.testing.assert_frame_equal(pd.DataFrame(es.load_prices(["B", "A"], source=of(long))), pd.DataFrame(expected))
+    for source in (of(PRICES), of(long)):
+        got = es.load_prices(["B", "A"], source=source)
+        pd.testing.assert_frame_equal(pd.DataFrame(got), pd.DataFrame(expected), check_freq=False)
 
 
 def test_panels_of_prices_returns_and_long_tables(of) -> None:
@@ -84,7 +85,8 @@ def test_events_calendars_and_shares(of) -> None:
 def test_factors_and_characteristics(of, quiet) -> None:
     factors = RETURNS[["A", "B"]].set_axis(["mkt_rf", "smb"], axis=1) / 2
     expected = load_factors(factors, units="decimal")
-    pd.testing.assert_frame_equal(pd.DataFrame(load_factors(of(factors), units="decimal")), pd.DataFrame(expected))
+    got = load_factors(of(factors), units="decimal")
+    pd.testing.assert_frame_equal(pd.DataFrame(got), pd.DataFrame(expected), check_freq=False)
     panel = es.ReturnPanel.from_frame(RETURNS)
     assert panel.with_factors(of(factors)) == panel.with_factors(factors)
     events = pd.DataFrame({"ticker": ["A", "B", "C"] * 4, "timestamp": DAYS[100:148:4].strftime("%Y-%m-%d")})
@@ -106,7 +108,7 @@ def test_what_is_refused() -> None:
         es.ReturnPanel.from_frame(pl.DataFrame({"A": [0.1, 0.2], "B": [0.1, 0.2]}))
     with pytest.raises(InputError, match="several columns of dates"):
         es.ReturnPanel.from_frame(pl.DataFrame({"date": DAYS[:2], "Date": DAYS[:2], "B": [0.1, 0.2]}))
-    with pytest.raises(InputError, match="occurs more than once"):
+    with pytest.raises(InputError, match=r"occurs more than once|unique column names"):
         es.Events.from_frame(pa.table([["A"], ["2024-06-03"], ["B"]], names=["ticker", "timestamp", "ticker"]))
     for wrong in ([1, 2], {"ticker": ["A"]}, "events.csv", None, 5):
         for read in (es.Events.from_frame, es.EventCalendar.from_frame, es.SharesOutstanding.from_frame,
@@ -119,7 +121,7 @@ def test_what_is_refused() -> None:
 
 
 def values() -> np.ndarray:
-    return np.ascontiguousarray(RETURNS.to_numpy().T)
+    return np.array(RETURNS.to_numpy().T, order="C")
 
 
 def panel_of(array: object) -> es.ReturnPanel:
@@ -150,7 +152,6 @@ def test_later_changes_of_frames_do_not_reach_a_panel() -> None:
             panel = build(frame)
             before = panel.fingerprint()
             frame.iloc[:, :] = 1.5
-            frame.index.values[:] = np.datetime64("1999-01-01") if frame.index.values.flags.writeable else None
             frame.columns = [f"X{name}" for name in frame.columns]
             assert panel.fingerprint() == before
 

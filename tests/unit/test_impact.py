@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy import stats
 
 import eventstudy as es
 from eventstudy.impact import sum_std_error
+from eventstudy.risk.volume import VolumeResults
 from eventstudy.windows import Window
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
@@ -307,6 +309,9 @@ def test_what_cannot_be_multiplied(article, shares, closes, sample_prices, sampl
         article.market_value(shares.to_frame(), 0, 0)
     with pytest.raises(es.InputError, match="max_age=-1"):
         article.market_value(shares, 0, 0, max_age=-1)
+    volume = VolumeResults(**{item.name: getattr(article, item.name) for item in fields(article)})
+    with pytest.raises(es.InputError, match="Abnormal volume has no market value"):
+        volume.market_value(shares, 0, 0)
     logs = es.ReturnPanel.from_prices(sample_prices, kind="log")
     events = es.Events.at("2025-01-29", "MSFT")
     with pytest.raises(es.InputError, match="logarithmic"):

@@ -184,3 +184,36 @@ def test_importing_pulls_in_no_heavy_optional() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("dates", "message"),
+    [
+        (["2025-01-06", "-1"], r"'-1' in data row 2 is outside the years 1678–2261"),
+        (["9999-12-31", "2025-01-06"], r"'9999-12-31' in data row 1 is outside the years"),
+        (["2025-01-06", "0001-01-01"], r"'0001-01-01' in data row 2 is outside the years"),
+    ],
+)
+def test_years_that_nobody_means_are_refused(dates, message) -> None:
+    with pytest.raises(InputError, match=message):
+        load_prices("A", source=pd.DataFrame({"date": dates, "A": [1.0, 2.0]}))
+
+
+def test_what_the_fuzzer_found() -> None:
+    """Each of these came out as an error of pandas or as a warning of numpy."""
+    days = pd.to_datetime(["2025-01-06", "2025-01-07"])
+    twice = pd.DataFrame({"date": days, "A": [1.0, 2.0]}).set_index("date", drop=False)
+    with pytest.raises(InputError, match="dates in the index, and a column 'date'"):
+        load_prices("A", source=twice)
+    doubled = pd.DataFrame([["x", "2025-01-06", "2025-01-07", 1.0]], columns=["ticker", "date", "Date", "close"])
+    with pytest.raises(InputError, match="column 'date' occurs more than once"):
+        load_prices("x", source=doubled)
+    with pytest.raises(InputError, match=r"in data row 1 \(2025-01-06\), column 'A', is not a number"):
+        load_prices("A", source=pd.DataFrame({"A": [1 + 2j, 2 + 0j]}, days))
+
+
+def test_a_parquet_whose_index_is_a_column_too(tmp_path) -> None:
+    frame = pd.DataFrame({"ticker": ["A"], "date": ["2025-01-06"], "close": [1.0]})
+    frame.set_index("ticker", drop=False).rename_axis("ticker").to_parquet(tmp_path / "p.parquet")
+    with pytest.raises(InputError, match="'ticker' is the index and a column"):
+        load_prices("A", source=tmp_path / "p.parquet")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import eventstudy as es
 from eventstudy.data import load_factors
+from eventstudy.models import RobustMarketModel
 
 RTOL = 1e-10  # two double-precision solvers of well-conditioned regressions agree to about 1e-13
 ATOL = 1e-15
@@ -40,6 +42,7 @@ def check(res: es.EventStudyResults, ols_event, factors: list[str], total: tuple
     excess = frame.sub(frame["RF"], axis=0)
     regressors = pd.DataFrame({name: excess[name] if name in total else frame[name] for name in factors})
     parameters, tables = res.parameters, {window: res.car(*window) for window in WINDOWS}
+    coefficients = res.coefficients().set_index(["event_id", "parameter"])
     bhar = res.bhar(-1, 1)
     for row, (ticker, position) in enumerate(zip(parameters["ticker"], res.fit.index.position, strict=True)):
         data = regressors.assign(**{ticker: excess[ticker]})
@@ -49,6 +52,12 @@ def check(res: es.EventStudyResults, ols_event, factors: list[str], total: tuple
         np.testing.assert_allclose(found[names].to_numpy(float), oracle.params, rtol=RTOL, atol=ATOL)
         assert (found["n_obs"], found["df"]) == (oracle.n_obs, oracle.n_obs - len(factors) - 1)
         np.testing.assert_allclose([found["sigma"], found["r2"]], [oracle.sigma, oracle.r2], rtol=RTOL)
+        shown = coefficients.loc[found["event_id"]].loc[names]
+        np.testing.assert_allclose(shown["std_error"], oracle.bse, rtol=RTOL)
+        t = oracle.params / oracle.bse
+        np.testing.assert_allclose(shown["p_value"], 2 * stats.t.sf(np.abs(t), oracle.df), rtol=1e-8)
+        half = stats.t.ppf(0.975, oracle.df) * oracle.bse
+        np.testing.assert_allclose(shown["ci_upper"], oracle.params + half, rtol=1e-8, atol=1e-12)
         np.testing.assert_allclose(res.abnormal_returns.iloc[row], oracle.ar, rtol=RTOL, atol=ATOL)
         for window, table in tables.items():
             columns = slice(window[0] - EVENT[0], window[1] - EVENT[0] + 1)
@@ -102,6 +111,7 @@ def test_missing_returns_factors_and_rates(synthetic, study_of, events_at, ols_e
         np.testing.assert_allclose(res.abnormal_returns.iloc[row], oracle.ar, rtol=RTOL, atol=ATOL)
         assert res.parameters["n_obs"].iloc[row] == oracle.n_obs
         np.testing.assert_allclose(res.parameters["sigma"].iloc[row], oracle.sigma, rtol=RTOL)
+        np.testing.assert_allclose(res.fit.coef_error[row], oracle.bse, rtol=RTOL)
     assert res.abnormal_returns.isna().to_numpy().any()
 
 
@@ -199,15 +209,14 @@ def test_a_panel_without_the_factors(sample_panel):
         es.EventStudy(sample_panel, es.Events.at("2025-01-29", "MSFT"), es.FactorModel.ff3())
 
 
-def test_events_whose_factors_are_missing_say_which_and_from_when(sample_panel):
+def test_events_whose_factors_are_missing_say_which_and_from_when(sample_panel, quiet):
     """The library appears a month or two late, so the newest events have no factors yet."""
     factors = made_up_factors(sample_panel.sessions).loc[:"2025-01-28"]
     with pytest.warns(es.EventStudyWarning, match="Factors are missing on 40 of the panel's 310 sessions"):
         panel = sample_panel.with_factors(factors.assign(SMB=factors["SMB"].where(factors.index < "2024-12-31")))
     table = pd.DataFrame({"ticker": ["MSFT", "NVDA", "AMD"], "date": ["2025-01-08", "2025-02-10", "2025-01-14"]})
     study = es.EventStudy(panel, es.Events.from_frame(table), es.FactorModel.capm(), (-200, -31), (0, 5), min_obs=100)
-    with pytest.warns(es.EventStudyWarning, match="dropped|cannot be used"):
-        res = study.fit()
+    res = quiet(study)
     assert res.dropped["ticker"].tolist() == ["NVDA"]
     assert res.dropped["reason"].tolist() == [
         "NVDA, event session 2025-02-10: no abnormal return in the event window [0, +5]; the benchmarks Mkt-RF, RF "
@@ -217,6 +226,26 @@ def test_events_whose_factors_are_missing_say_which_and_from_when(sample_panel):
         es.InsufficientDataError, match=r"; the benchmark SMB has no return on 6 of them, first 2025-01-08"
     ):
         es.EventStudy(panel, es.Events.at("2025-01-08", "MSFT"), es.FactorModel.ff3(), (-200, -31), (0, 5)).fit()
+
+
+def test_coefficients_of_models_with_and_without_a_constant(sample_panel, quiet, ols_event):
+    """The market model's own kernel against statsmodels; nothing to show where nothing is fitted; NaN where unknown."""
+    frame = sample_panel.to_frame()
+    for model in (es.MarketModel("SPY"), es.MeanAdjusted()):
+        res = quiet(es.EventStudy(sample_panel, es.Events.at("2025-01-29", ["MSFT", "NVDA"]), model, EST, EVENT))
+        found = res.coefficients(0.9).set_index(["ticker", "parameter"])
+        for row, ticker in enumerate(["MSFT", "NVDA"]):
+            oracle = ols_event(frame, ticker, list(model.benchmarks), res.fit.index.position[row], EST, EVENT)
+            np.testing.assert_allclose(found.loc[ticker, "std_error"], oracle.bse, rtol=RTOL)
+            half = stats.t.ppf(0.95, oracle.df) * oracle.bse
+            np.testing.assert_allclose(found.loc[ticker, "ci_lower"], oracle.params - half, rtol=1e-8, atol=1e-12)
+    events = es.Events.at("2025-01-29", ["MSFT", "NVDA"])
+    assert quiet(es.EventStudy(sample_panel, events, es.MarketAdjusted("SPY"), EST, EVENT)).coefficients().empty
+    robust = quiet(es.EventStudy(sample_panel, events, RobustMarketModel("SPY"), EST, EVENT)).coefficients()
+    assert robust["estimate"].notna().all()
+    assert robust[["std_error", "t", "p_value", "ci_lower"]].isna().all(axis=None)
+    with pytest.raises(es.InputError, match="confidence=1"):
+        res.coefficients(1.0)
 
 
 def test_k_counts_the_factors_only(sample_panel, quiet):

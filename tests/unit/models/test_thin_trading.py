@@ -66,6 +66,8 @@ def check_scholes_williams(res, market) -> int:
         np.testing.assert_allclose(found["sigma"] ** 2, oracle.s2, rtol=RTOL)
         np.testing.assert_allclose(found["r2"], oracle.rsquared, rtol=1e-8, atol=1e-12)
         assert (found["n_obs"], found["df"]) == (oracle.nobs, oracle.df_resid)
+        np.testing.assert_allclose(res.fit.coef_error[row, :2], oracle.std_errors, rtol=1e-8)
+        assert np.isnan(res.fit.coef_error[row, 2:]).all()
         check_forecasts(res, row, *oracle.params, oracle.cov.to_numpy(), oracle.s2, oracle.nobs, event)
     return len(parameters)
 
@@ -104,6 +106,8 @@ def check_dimson(res, market) -> int:
         np.testing.assert_allclose(covariance[1, 1] if isinstance(covariance, np.ndarray) else covariance.iloc[1, 1],
                                    test.sd[0, 0] ** 2, rtol=1e-9)  # fmt: skip
         assert found["n_obs"] == len(est)
+        errors = [*np.sqrt(np.diag(covariance)), *oracle.bse[1:]]
+        np.testing.assert_allclose(res.fit.coef_error[row], errors, rtol=1e-8)
         check_forecasts(res, row, alpha, beta, np.asarray(covariance), sigma2, len(est), event)
     return len(parameters)
 

@@ -41,6 +41,8 @@ def check_ewma(res, market: str, halflife: float) -> int:
         degrees = np.trace(form) ** 2 / np.trace(form @ form)
         np.testing.assert_allclose(found["sigma"] ** 2, sigma2, rtol=RTOL)
         assert (found["n_obs"], found["df"]) == (len(est), int(degrees + 1e-9))
+        errors = np.sqrt(sigma2 * np.diag(maker @ maker.T))
+        np.testing.assert_allclose(res.fit.coef_error[row], errors, rtol=1e-8)
         event = frame[[ticker, market]].iloc[position + EVENT[0] : position + EVENT[1] + 1].to_numpy()
         ar = event[:, 0] - sm.add_constant(event[:, [1]], has_constant="add") @ oracle.params
         np.testing.assert_allclose(res.abnormal_returns.iloc[row], ar, rtol=RTOL, atol=1e-13)
@@ -126,6 +128,7 @@ def test_rolling_is_the_market_model_on_a_shorter_window(synthetic, study_of, ev
     same = ["alpha", "beta", "sigma", "r2", "n_obs", "df"]
     pd.testing.assert_frame_equal(found.parameters[same], expected.parameters[same], rtol=1e-10)
     pd.testing.assert_frame_equal(found.abnormal_returns, expected.abnormal_returns, rtol=1e-10)
+    pd.testing.assert_frame_equal(found.coefficients(), expected.coefficients(), rtol=1e-8)
     for window in WINDOWS:
         pd.testing.assert_frame_equal(found.car(*window), expected.car(*window), rtol=1e-9)
     assert np.isnan(found.fit.residuals(np.arange(6))[:, : 230 - span]).all()
