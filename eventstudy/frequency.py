@@ -305,24 +305,33 @@ def _with_overnight(
     """Returns and ends of bars; with opens, the night before each session is a bar of its own that ends at the open."""
     before = np.full(close.shape, np.nan)
     before[:, 1:] = close[:, :-1]
-    opening = np.append(True, np.diff(at) != 0)
-    skipped = np.append(True, np.diff(at) > 1) & opening  # no price of the session before: the night has no return
-    before[:, skipped] = np.nan
+    before[:, np.append(True, np.diff(at) > 1)] = np.nan  # no price of the session before: the night has no return
+    nights = np.append(True, _after_night(at, hours))
     made: Any = before
     if first is not None:
-        made = np.where(opening, first, before)
+        made = np.where(nights, first, before)
     with np.errstate(invalid="ignore"):
         ratio = close / made
-        night = None if first is None else first[:, opening] / before[:, opening]
+        night = None if first is None else first[:, nights] / before[:, nights]
     if night is not None:
-        where = np.flatnonzero(opening)
+        where = np.flatnonzero(nights)
         ratio = np.insert(ratio, where, night, axis=1)
-        end = np.insert(end, where, hours.open[at[opening]])
+        end = np.insert(end, where, hours.open[at[nights]])
     returns = np.log(ratio) if kind == "log" else ratio - 1.0
     return returns[:, 1:], end[1:]  # there is no price before the first column
+
+
+def _after_night(at: IntArray, hours: TradingHours) -> BoolArray:
+    """Whether trading paused between each bar's session and that of the bar before, for all bars but the first.
+
+    A market that never closes has days, but no nights.
+    """
+    closed = np.append(True, hours.open[1:] > hours.close[:-1])
+    return np.asarray((at[1:] != at[:-1]) & (closed[at[1:]] | (at[1:] - at[:-1] > 1)))
 
 
 def overnight_bars(panel: ReturnPanel) -> BoolArray:
     """Bars that hold the night before their session: the first of each but the first session; shape (n_bars,)."""
     days = bar_days(panel)
-    return np.asarray(np.append(False, days[1:] != days[:-1]))
+    hours = trading_hours(panel.calendar, str(days[0]), str(days[-1]))
+    return np.append(False, _after_night(np.searchsorted(hours.session, days).astype(np.int64), hours))

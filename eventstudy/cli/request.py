@@ -174,6 +174,7 @@ class Request:
         return Loaded(panel, table, models, options, windows, self.dask, others)
 
     def _check(self) -> None:
+        from eventstudy.data.intervals import checked_interval, is_intraday
         from eventstudy.hygiene import check_outliers
 
         check_source(self.source)
@@ -183,6 +184,12 @@ class Request:
             misused(f"{self.confidence:g} is not between 0 and 1. Such as 0.95.", "--confidence")
         check_dates(self.start, self.end)
         check_interval(self.interval)
+        if is_intraday(checked_interval(self.interval)) and self.source != "yahoo":
+            misused(
+                f"Bars within the day come from yahoo, not from {self.source}. Read a file of bars in Python, with "
+                "ReturnPanel.from_bars.",
+                "--interval",
+            )
         try:
             check_outliers(self.outliers)
         except InputError as error:

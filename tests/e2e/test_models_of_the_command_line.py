@@ -18,6 +18,9 @@ import eventstudy as es
 from eventstudy import cli
 from eventstudy.cli.models import Choice, lines_of_models
 from eventstudy.data import load_factors, sample
+from eventstudy.data import prices as price_sources
+from eventstudy.data.bars import Bars
+from eventstudy.data.calendars import trading_hours
 from eventstudy.models import MODELS, NormalReturnModel, named_model
 
 ENVIRONMENT = {"COLUMNS": "250", "TERMINAL_WIDTH": "250", "NO_COLOR": "1", "TERM": "dumb", "EVENTSTUDY_OFFLINE": "1"}
@@ -201,6 +204,36 @@ def test_weekly_and_monthly_returns(interval, frequency):
     window = ":".join(map(str, estimation))
     options = ("--estimation", window, "--window", "0:1", "--car", "0:1", "--min-obs", "8", "--interval", interval)
     agree(tables("run", "events.csv", "-b", "SPY", *options)["car"], res.car(0, 1))
+
+
+def test_bars_of_a_session(monkeypatch):
+    """Windows count half-hours; news at 10:07 belongs to the bar that ends at 10:30."""
+    hours = trading_hours("NYSE", "2025-01-02", "2025-01-14")
+    starts = [t for a, b in zip(hours.open, hours.close, strict=True) for t in range(a, b, 30 * 60 * 10**9)]
+    index = pd.to_datetime(starts, utc=True).tz_convert("America/New_York").as_unit("us").rename("time")
+    steps = np.random.default_rng(2).normal(0, 0.002, (len(index), 3))
+    closes = pd.DataFrame(100 * np.exp(np.cumsum(steps, axis=0)), index, ["SPY", "MSFT", "NVDA"])
+    opens = closes.shift(fill_value=100.0) * 1.0001
+
+    class Served:
+        name, remote = "yahoo", False
+
+        def fetch(self, symbols, start, end, interval="1d"):
+            frames = {name: pd.DataFrame({"open": opens[name], "close": closes[name]}) for name in symbols}
+            return {name: Bars(frame, "close, not adjusted", interval=interval) for name, frame in frames.items()}
+
+    monkeypatch.setattr(price_sources, "YahooProvider", Served)
+    Path("news.csv").write_text("ticker,timestamp\nMSFT,2025-01-13T10:07-05:00\nNVDA,2025-01-13T15:07:00+00:00\n")
+    windows = ("--estimation", "-80:-3", "--window", "-2:4", "--car", "0:1", "--min-obs", "60")
+    options = ("--source", "yahoo", "--interval", "30m", "-b", "SPY", *windows)
+    found = json.loads(call("run", "news.csv", *options, "--json").stdout)["tables"]
+    panel = es.ReturnPanel.from_bars(closes, opens=opens, stamps="start", interval="30min")
+    events = es.Events.at("2025-01-13 10:07", ["MSFT", "NVDA"], tz="America/New_York")
+    res = quietly(es.EventStudy(panel, events, es.MarketModel("SPY"), (-80, -3), (-2, 4), min_obs=60))
+    agree(pd.DataFrame(found["car"]), res.car(0, 1))
+    assert panel.label(int(res.fit.index.position[0])) == "2025-01-13 10:30 EST"
+    shown = call("run", "events.csv", "-b", "SPY", "--interval", "30m", code=2).stderr
+    assert "come from yahoo" in shown
 
 
 # --- study files ------------------------------------------------------------------------------------------

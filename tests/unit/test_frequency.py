@@ -14,7 +14,7 @@ import statsmodels.api as sm
 
 import eventstudy as es
 from eventstudy.data.bars import Bars
-from eventstudy.data.calendars import trading_hours
+from eventstudy.data.calendars import sessions, trading_hours
 from eventstudy.panel import ReturnPanel
 
 pytestmark = pytest.mark.filterwarnings("ignore::eventstudy.errors.EventStudyWarning")
@@ -445,6 +445,139 @@ def test_kept_on_disk_and_sent(intraday, tmp_path, sample_panel):
     daily = ReturnPanel(weekly.values, weekly.tickers, weekly.sessions)
     assert daily != weekly
     assert daily.fingerprint() != weekly.fingerprint()
+
+
+@pytest.mark.parametrize("with_opens", [True, False])
+def test_the_clock_changes(with_opens):
+    """New York goes to summer time on 9 March 2025, London three weeks later; bars come in UTC."""
+    clock = [f"{day} {at // 60:02}:{at % 60:02}" for day in ("2025-03-07", "2025-03-10") for at in range(570, 960, 30)]
+    starts = pd.DatetimeIndex(clock).tz_localize(NEW_YORK).tz_convert("UTC")
+    assert {f"{starts[0]:%H:%M}", f"{starts[13]:%H:%M}"} == {"14:30", "13:30"}
+    closes = pd.DataFrame({"A": 100.0 + np.arange(26)}, starts)
+    opens = closes - 0.5
+    panel = ReturnPanel.from_bars(closes, opens=opens if with_opens else None, stamps="start", interval="30min")
+    days = panel.sessions.to_series().groupby(panel.sessions.date)
+    first = "09:30" if with_opens else "10:00"
+    assert days.first().dt.strftime("%H:%M").tolist() == ["10:00" if with_opens else "10:30", first]
+    assert days.last().dt.strftime("%H:%M").tolist() == ["16:00", "16:00"]
+    assert panel.sessions[panel.overnight].strftime("%m-%d %H:%M").tolist() == [f"03-10 {first}"]
+    for when, zone in (("2025-03-10 10:07", NEW_YORK), ("2025-03-10 14:07", "Europe/London")):
+        at = int(es.Events.at(when, "A", tz=zone).resolve(panel).position[0])
+        assert panel.label(at) == "2025-03-10 10:30 EDT"
+        assert panel.values[0, at] == pytest.approx(1 / 113)  # the second bar of the day: 113 to 114
+    at = int(es.Events.at("2025-03-09 03:30", "A", tz=NEW_YORK).resolve(panel).position[0])
+    assert panel.label(at) == f"2025-03-10 {first} EDT"
+
+
+@pytest.mark.parametrize("with_opens", [True, False])
+def test_a_market_that_never_closes_has_no_nights(with_opens):
+    index = pd.date_range("2025-01-03", "2025-01-14", freq="1h", tz="UTC", inclusive="left")
+    closes = pd.DataFrame(
+        {"BTC-USD": 100 * np.exp(np.cumsum(np.random.default_rng(1).normal(0, 0.01, len(index))))}, index
+    )
+    opens = closes.shift().bfill() if with_opens else None
+    panel = ReturnPanel.from_bars(closes, opens=opens, stamps="start", interval="1h", calendar="24/7")
+    assert not panel.overnight.any()
+    expected = closes["BTC-USD"].pct_change().to_numpy()[1:]
+    np.testing.assert_allclose(panel.values[0, -len(expected) :], expected, rtol=1e-12)
+    assert panel.n_sessions == len(expected)
+    # weekends and midnights are hours like others
+    for when, end in (
+        ("2025-01-11 13:20", "2025-01-11 14:00"),
+        ("2025-01-11 00:00", "2025-01-11 01:00"),
+        ("2025-01-11 23:59:59", "2025-01-12 00:00"),
+    ):
+        found = es.Events.at(when, "BTC-USD", tz="UTC").resolve(panel)
+        assert panel.label(int(found.position[0])) == f"{end} UTC"
+        assert found.rule.tolist() == ["during the session; the bar that holds it"]
+    # a day without any bar is a gap: the return across it has no value
+    gap = closes.index.date != pd.Timestamp("2025-01-08").date()
+    cut = ReturnPanel.from_bars(closes[gap], stamps="start", interval="1h", calendar="24/7")
+    assert np.flatnonzero(np.isnan(cut.values[0])).tolist() == [int(np.flatnonzero(cut.overnight)[0])] == [5 * 24 - 1]
+
+
+def test_bars_over_lunch():
+    """Hong Kong pauses from 12:00 to 13:00: the first bar of the afternoon holds the pause, and what is said in it."""
+    clock = [*range(570, 720, 30), *range(780, 960, 30)]
+    stamps = [f"{day} {at // 60:02}:{at % 60:02}" for day in ("2025-01-14", "2025-01-15") for at in clock]
+    starts = pd.DatetimeIndex(stamps).tz_localize("Asia/Hong_Kong")
+    closes = pd.DataFrame({"0700.HK": 100.0 + np.arange(len(starts))}, starts)
+    panel = ReturnPanel.from_bars(closes, stamps="start", interval="30min", calendar="XHKG")
+    at = int(es.Events.at("2025-01-15 12:10", "0700.HK", tz="Asia/Hong_Kong").resolve(panel).position[0])
+    assert panel.label(at) == "2025-01-15 13:30 HKT"
+    assert panel.values[0, at] == pytest.approx(1 / 115)
+    assert panel.overnight.sum() == 1
+
+
+def test_two_exchanges_in_one_panel_of_bars():
+    """Hours of New York; London closes at 11:30 there, and has no returns afterwards, nor across its night."""
+    _, closes = bars(n=1, first="2025-01-06", last="2025-01-10")
+    closes = closes.rename(columns={"S0": "RIO.L"})
+    local = closes.index
+    london = local <= local.normalize() + pd.Timedelta(hours=11, minutes=30)
+    closes.loc[~london, "RIO.L"] = np.nan
+    early = closes.iloc[:1].set_axis(closes.index[:1] - pd.Timedelta(hours=2))  # London's morning
+    both = pd.concat([early, closes])
+    with pytest.raises(es.InputError, match="1 of 53 bars lie outside the sessions of NYSE"):
+        ReturnPanel.from_bars(both, stamps="end")
+    panel = ReturnPanel.from_bars(both, stamps="end", outside="drop")
+    assert panel == ReturnPanel.from_bars(closes, stamps="end")
+    there = london[1:] & london[:-1]  # this bar and the one before
+    assert (~np.isnan(panel.values[panel.row("RIO.L")])).tolist() == there.tolist()
+    assert not np.isnan(panel.values[panel.row("MKT")]).any()
+    found = es.Events.at("2025-01-08 15:07", ["RIO.L", "MKT"], tz="Europe/London").resolve(panel)
+    assert [panel.label(int(at)) for at in found.position] == ["2025-01-08 10:30 EST"] * 2
+
+
+def test_two_exchanges_in_one_panel_of_days(ols_event):
+    """Boxing Day is a session of New York and none of London: each event goes by its own exchange."""
+    days = sorted({*sessions("NYSE", "2024-01-02", "2025-02-14"), *sessions("XLON", "2024-01-02", "2025-02-14")})
+    index = pd.DatetimeIndex(days)
+    rng = np.random.default_rng(4)
+    prices = pd.DataFrame(100 * np.exp(np.cumsum(rng.normal(0, 0.01, (len(index), 3)), 0)), index, ["MKT", "US", "UK"])
+    for names, calendar in ((["UK"], "XLON"), (["MKT", "US"], "NYSE")):
+        own = set(sessions(calendar, "2024-01-02", "2025-02-14"))
+        prices.loc[[day not in own for day in index], names] = np.nan
+    panel = ReturnPanel.from_prices(prices)
+    table = pd.DataFrame(
+        {
+            "ticker": ["US", "UK"],
+            "timestamp": ["2024-12-25T12:00:00+00:00"] * 2,
+            "calendar": ["NYSE", "XLON"],
+        }
+    )
+    events = es.Events.from_frame(table)
+    assert events.resolve(panel).session.astype(str).tolist() == ["2024-12-26", "2024-12-27"]
+    with pytest.warns(es.EventStudyWarning):
+        res = es.EventStudy(panel, events, es.MarketModel("MKT"), (-200, -11), (-3, 3), missing="skip").fit()
+    frame = panel.to_frame()
+    for at, (ticker, position) in enumerate(zip(["US", "UK"], res.fit.index.position, strict=True)):
+        want = ols_event(frame, ticker, ["MKT"], int(position), (-200, -11), (-3, 3))
+        np.testing.assert_allclose(res.fit.coef[at], want.params, rtol=1e-9)
+        np.testing.assert_allclose(res.abnormal_returns.iloc[at], want.ar, rtol=1e-9)
+        assert res.fit.n_obs[at] == want.n_obs
+    # a return next to a day without trade is none, on either side
+    gap = frame.index.get_loc(pd.Timestamp("2024-12-26"))
+    assert np.isnan(frame["UK"].iloc[gap : gap + 2]).all()
+    assert not np.isnan(frame["US"].iloc[gap])
+
+
+@pytest.mark.parametrize(("kind", "frequency"), [("log", "W"), ("simple", "M"), ("log", "M")])
+def test_periods_and_kinds_agree_with_statsmodels(sample_prices, kind, frequency):
+    panel = ReturnPanel.from_prices(sample_prices, kind=kind, frequency=frequency)
+    frame = sample_prices[["SPY", "MSFT"]].resample("W-SUN" if frequency == "W" else "ME").last()
+    frame = (np.log(frame).diff() if kind == "log" else frame.pct_change()).iloc[1:].to_numpy()
+    study = es.EventStudy(
+        panel, es.Events.at("2025-01-29", "MSFT"), es.MarketModel("SPY"), (-11, -2), (0, 0), min_obs=10
+    )
+    res = study.fit()
+    at = int(res.fit.index.position[0])
+    assert panel.sessions[at].strftime("%Y-%m-%d") == "2025-01-31"
+    x = sm.add_constant(frame[:, 0])
+    fit = sm.OLS(frame[at - 11 : at - 1, 1], x[at - 11 : at - 1]).fit()
+    row = res.car(0, 0).iloc[0]
+    assert row["car"] == pytest.approx(frame[at, 1] - x[at] @ fit.params, rel=1e-9)
+    assert row["std_error"] == pytest.approx(fit.get_prediction(x[at]).se_obs[0], rel=1e-9)
 
 
 def test_london_hours():

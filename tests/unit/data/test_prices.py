@@ -217,3 +217,13 @@ def test_a_parquet_whose_index_is_a_column_too(tmp_path) -> None:
     frame.set_index("ticker", drop=False).rename_axis("ticker").to_parquet(tmp_path / "p.parquet")
     with pytest.raises(InputError, match="'ticker' is the index and a column"):
         load_prices("A", source=tmp_path / "p.parquet")
+
+
+def test_bracketed_names_that_occur_twice_and_rows_without_a_ticker(tmp_path) -> None:
+    (tmp_path / "p.csv").write_text("<TICKER>,ticker,<DATE>,<CLOSE>\nA,A,20250106,1\n")
+    with pytest.raises(InputError, match="column 'ticker' occurs more than once"):
+        load_prices("A", source=tmp_path / "p.csv")
+    rows = {"<TICKER>": ["A", None], "<DATE>": ["20250106"] * 2, "<CLOSE>": ["1", "2"]}
+    pd.DataFrame(rows).to_parquet(tmp_path / "p.parquet")
+    with pytest.raises(InputError, match="data row 2 has no ticker"):
+        load_prices("A", source=tmp_path / "p.parquet")

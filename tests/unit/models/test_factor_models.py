@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from linearmodels.asset_pricing import TradedFactorModel
+from linearmodels.datasets import french
 from scipy import stats
 
 import eventstudy as es
@@ -93,6 +95,34 @@ def test_real_factors_on_staggered_dates(full_panel, shared_factors, quiet, ols_
     events = es.Events.from_frame(pd.DataFrame({"ticker": stocks, "date": dates}))
     res = quiet(es.EventStudy(panel, events, model, EST, EVENT, min_obs=200))
     assert check(res, ols_event, factors) == 29
+
+
+@pytest.mark.parametrize(
+    ("model", "names"), [("ff3", ["MktRF", "SMB", "HML"]), ("carhart", ["MktRF", "SMB", "HML", "Mom"])]
+)
+def test_monthly_portfolios_of_the_library_against_linearmodels(quiet, model, names):
+    """The period of Fama and French (1993), July 1963 to December 1991: 342 months of portfolios by size and value."""
+    data = french.load().set_index("dates")
+    portfolios = [name for name in data if name[0] == "S" and name[2] == "V"]
+    months = data.index + pd.offsets.MonthEnd(0)
+    panel = es.ReturnPanel.from_frame(data[portfolios].set_axis(months), frequency="M")
+    panel = panel.with_factors(data[["MktRF", "SMB", "HML", "Mom", "RF"]].set_axis(months))
+    study = es.EventStudy(
+        panel, es.Events.at("1992-01-31", portfolios), getattr(es.FactorModel, model)(), (-342, -1), (0, 0), min_obs=342
+    )
+    res = quiet(study)
+    assert f"{res.parameters['estimation_start'].iloc[0]:%Y-%m}" == "1963-07"
+    then = data.loc["1963-07":"1991-12"]
+    excess = then[portfolios].sub(then["RF"], axis=0)
+    oracle = TradedFactorModel(excess, then[names]).fit(cov_type="robust", debiased=True)
+    found = res.parameters.set_index("ticker")
+    np.testing.assert_allclose(found["alpha"], oracle.alphas, rtol=1e-9, atol=1e-14)
+    np.testing.assert_allclose(found.filter(like="beta_"), oracle.betas, rtol=RTOL, atol=1e-12)
+    # what the three factors are known for: they explain these portfolios, and loadings line up with size and value
+    assert found["r2"].min() > 0.8
+    assert (found.loc[["S1V5", "S3V5", "S5V5"], "beta_HML"] > 0.6).all()
+    assert (found.loc[["S1V1", "S3V1", "S5V1"], "beta_HML"] < -0.2).all()
+    assert (found.loc[["S1V1", "S1V3", "S1V5"], "beta_SMB"] > 1.1).all()
 
 
 @pytest.mark.parametrize("name", ["capm", "carhart", "ff6"])
