@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup study test test-slow lint format docs clean bench size figures
+.PHONY: setup study test test-slow lint format docs clean bench size bias figures
 
 setup: $(READY)
 

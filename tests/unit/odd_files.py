@@ -70,14 +70,21 @@ _CELLS = {
 _SOUND = {
     "ticker": TICKERS[:2], "date": DAYS, "timestamp": DAYS, "<date>": [day.replace("-", "") for day in DAYS],
     "<ticker>": ["MSFT"], "<per>": ["D"], "permno": ["10107"], "ret": ["0.01", "-0.005", "C"], "dlret": [""],
+    "dividends": ["0", "", "0.5"], "splits": ["0", ""], "dividend_amount": ["0"], "split_coefficient": ["1"],
     "event_id": list("123456789"), "calendar": ["NYSE", ""], "tz": ["America/New_York"], "currency": ["USD"],
 }  # fmt: skip
+
+
+def weighted(*choices: tuple[int, st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
+    """One of some strategies, each as often as its weight says; ``one_of`` knows no weights."""
+    bag = [strategy for weight, strategy in choices for _ in range(weight)]
+    return st.sampled_from(range(len(bag))).flatmap(lambda at: bag[at])
 
 
 def cells(header: str, otherwise: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     """Cells of a column: mostly of its kind."""
     kind = _CELLS.get(header.strip().lower(), otherwise)
-    return st.one_of(kind, kind, kind, words)
+    return weighted((3, kind), (1, words))
 
 
 @st.composite
@@ -95,17 +102,17 @@ def tables(draw: Any, headers: list[str], others: list[str], otherwise: st.Searc
             names[at] = draw(st.one_of(st.sampled_from([*others, *headers]), words))
         else:
             names[0], names[at] = names[at], names[0]
-    n = draw(st.integers(0, 8))
+    n = draw(st.sampled_from(range(9)))
     columns = []
     for name in names:
         key = name.strip().lower()
-        if draw(st.integers(0, 7)):
+        if draw(st.sampled_from(range(8))):
             pool = _SOUND.get(key, ["100.5", "101", "99.25"])
             columns.append([pool[row % len(pool)] for row in range(n)])
         else:
             columns.append(draw(st.lists(cells(name, otherwise), min_size=n, max_size=n)))
     rows = [names, *map(list, zip(*columns, strict=True))]
-    if draw(st.integers(0, 9)) == 0 and len(rows) > 1:
+    if draw(st.sampled_from(range(30))) == 0 and len(rows) > 1:
         at = draw(st.integers(0, len(rows) - 1))
         rows[at] = rows[at] + ["x"] if draw(st.booleans()) else rows[at][:-1]
     return rows
@@ -119,7 +126,7 @@ def quoted(cell: str) -> str:
 @st.composite
 def mutated(draw: Any, content: bytes) -> bytes:
     """The bytes with some cut out, doubled, overwritten or put in; as they are in three cases of four."""
-    if draw(st.integers(0, 3)):
+    if draw(st.sampled_from(range(4))):
         return content
     for _ in range(draw(st.integers(1, 3))):
         at = draw(st.integers(0, len(content)))
@@ -133,13 +140,13 @@ def mutated(draw: Any, content: bytes) -> bytes:
 @st.composite
 def csv_files(draw: Any, rows: st.SearchStrategy[list[list[str]]], names: list[str]) -> tuple[str, bytes]:
     """Name and bytes of a CSV."""
-    comma = draw(st.sampled_from([",", ",", ",", ",", ";", "\t"]))
-    end = draw(st.sampled_from(["\n", "\n", "\r\n", "\r", "\n\n"]))
+    comma = draw(st.sampled_from([*[","] * 14, ";", "\t"]))
+    end = draw(st.sampled_from([*["\n"] * 6, "\r\n", "\r", "\n\n"]))
     text = end.join(comma.join(quoted(cell) for cell in row) for row in draw(rows)) + draw(st.sampled_from(["", end]))
-    encoding = draw(st.sampled_from(["utf-8"] * 6 + ["utf-8-sig", "utf-16", "latin-1"]))
+    encoding = draw(st.sampled_from(["utf-8"] * 17 + ["utf-8-sig", "utf-16", "latin-1"]))
     content = draw(mutated(text.encode(encoding, errors="replace" if encoding == "latin-1" else "surrogatepass")))
     name = draw(st.sampled_from(names))
-    if name.endswith(".gz") and draw(st.integers(0, 4)):
+    if name.endswith(".gz") and draw(st.sampled_from(range(5))):
         content = draw(mutated(gzip.compress(content, mtime=0)))
     return name, content
 
@@ -184,6 +191,8 @@ _RIGHT = {
     "event_id": lambda n: pd.Series(range(n)),
     "calendar": lambda n: pd.Series(["NYSE"] * n),
     "tz": lambda n: pd.Series(["America/New_York"] * n),
+    "dividends": lambda n: pd.Series([0.0] * n),
+    "splits": lambda n: pd.Series([0] * n),
     "currency": lambda n: pd.Series(["USD"] * n),
     "permno": lambda n: pd.Series([10107] * n),
     "ret": lambda n: pd.Series(np.linspace(-0.01, 0.02, n)),
@@ -194,18 +203,18 @@ _RIGHT = {
 @st.composite
 def frames(draw: Any, headers: list[str], others: list[str]) -> pd.DataFrame:
     """A frame of columns of every dtype, under names that are mostly those expected."""
-    n = draw(st.integers(0, 8))
+    n = draw(st.sampled_from(range(9)))
     names = [
         name
-        if draw(st.integers(0, 9))
+        if draw(st.sampled_from(range(10)))
         else draw(st.one_of(st.sampled_from(others), words, st.sampled_from([1, None, 2.5])))
         for name in headers
-        if draw(st.integers(0, 9))
+        if draw(st.sampled_from(range(10)))
     ]
     columns = []
     for name in names:
         key = str(name).strip().lower()
-        choice = draw(st.integers(0, 15))
+        choice = draw(st.sampled_from(range(16)))
         if choice <= 11:  # of the right kind
             column = _RIGHT.get(key, _COLUMNS[-1])(n)
         elif choice <= 14:
@@ -215,7 +224,7 @@ def frames(draw: Any, headers: list[str], others: list[str]) -> pd.DataFrame:
         columns.append(column.reset_index(drop=True))
     frame = pd.concat(columns, axis=1) if columns else pd.DataFrame(index=range(n))
     frame.columns = pd.Index(names, dtype=object)
-    if names and draw(st.integers(0, 3)) == 0:
+    if names and draw(st.sampled_from(range(10))) == 0:
         at = draw(st.integers(0, len(names) - 1))
         frame.index = pd.Index(frame.iloc[:, at])
         if draw(st.booleans()):

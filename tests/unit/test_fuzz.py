@@ -28,6 +28,7 @@ from odd_files import (
     prices,
     tables,
     tickers,
+    weighted,
 )
 
 import eventstudy as es
@@ -36,19 +37,23 @@ SIZES = [
     pytest.param(200, id="some"),
     pytest.param(10_000, id="many", marks=[pytest.mark.slow, pytest.mark.timeout(3000)]),
 ]
-PRICE_NAMES = ["MSFT.csv", "MSFT.csv", "prices.csv.gz", "MSFT.txt"]
+PRICE_NAMES = ["MSFT.csv", "MSFT.csv", "MSFT.csv.gz", "MSFT.txt", "prices.csv"]
 PRICE_OTHERS = [name for layout in PRICE_LAYOUTS for name in layout]
 
 event_csvs = csv_files(tables(EVENT_HEADERS, EVENT_OTHERS, moments), ["e.csv", "e.csv", "e.csv.gz", "e.CSV"])
 event_frames = frames(EVENT_HEADERS, EVENT_OTHERS)
-event_files = st.one_of(event_csvs, event_csvs, parquet_files(event_frames, ["e.parquet", "e.pq"]))
+event_files = weighted((2, event_csvs), (1, parquet_files(event_frames, ["e.parquet", "e.pq"])))
 price_csvs = st.sampled_from(PRICE_LAYOUTS).flatmap(
     lambda layout: csv_files(tables(layout, PRICE_OTHERS, prices), PRICE_NAMES)
 )
-price_frames = st.sampled_from(PRICE_LAYOUTS).flatmap(lambda layout: frames(layout, PRICE_OTHERS))
-price_files = st.one_of(price_csvs, price_csvs, parquet_files(price_frames, ["MSFT.parquet", "p.pq"]))
-asked = st.one_of(*[st.just(["MSFT"])] * 4, st.just(["MSFT", "NVDA"]), st.lists(tickers, min_size=1, max_size=3))
-days = st.one_of(*[st.none()] * 6, st.sampled_from([DAYS[0], DAYS[3], "2030-01-01", "1900-01-01", "soon"]))
+price_frames = st.sampled_from([*PRICE_LAYOUTS[:4] * 3, *PRICE_LAYOUTS[4:]]).flatmap(
+    lambda layout: frames(layout, PRICE_OTHERS)
+)
+price_files = weighted((2, price_csvs), (1, parquet_files(price_frames, ["MSFT.parquet", "p.pq"])))
+asked = weighted(
+    (15, st.just(["MSFT"])), (3, st.just(["MSFT", "NVDA"])), (1, st.lists(tickers, min_size=1, max_size=3))
+)
+days = weighted((15, st.none()), (1, st.sampled_from([DAYS[0], DAYS[3], "2030-01-01", "1900-01-01", "soon"])))
 
 
 def run_cases(n: int, case: st.SearchStrategy[Any], check: Callable[[Any], None]) -> Counter[str]:

@@ -178,6 +178,72 @@ def test_everything_downstream_is_that_of_a_panel_without_the_cells(frame, event
     assert one.block_bootstrap(0, 2, seed=1).p_value == two.block_bootstrap(0, 2, seed=1).p_value
 
 
+OTHERS = [
+    es.ScholesWilliams("MKT"),
+    es.Dimson("MKT", 2, 1),
+    es.RobustMarketModel("MKT"),
+    es.RobustMarketModel("MKT", "theil-sen"),
+    es.EWMAMarketModel("MKT", 40),
+    es.RollingMarketModel("MKT", 90),
+    es.GARCHMarketModel("MKT"),
+    es.PeerPortfolio(["S06", "S07"]),
+    es.SyntheticControl(["S06", "S07", "MKT"]),
+    es.LatentFactors(2, ["S05", "S06", "S07", "MKT"]),
+]
+
+
+@pytest.mark.parametrize("model", OTHERS, ids=lambda model: model.name)
+def test_dates_kept_out_are_missing_for_every_model(synthetic, events_at, study_of, model):
+    """No model reads a session that is kept out, neither of the security nor of a benchmark, peer or donor."""
+    frame = synthetic(8, 300, seed=5)
+    events = events_at(frame, dict.fromkeys(["S00", "S01", "S02"], 200))
+    gone = [70, *range(100, 106), 150, 151, 188]
+    kept, wild = frame.copy(), frame.copy()
+    kept.iloc[gone] = np.nan
+    wild.iloc[gone] = np.random.default_rng(2).normal(0, 0.5, (len(gone), frame.shape[1]))
+    options = {"estimation_window": (-150, -11), "min_obs": 60}
+    exclude = [frame.index[row] for row in gone]
+    deleted = study_of(kept, events, model, **options)
+    for shown in (frame, wild):
+        res = study_of(shown, events, model, **options, exclude=exclude)
+        for name in ("coef", "ar", "sigma2", "n_obs"):
+            found, want = getattr(res.fit, name), getattr(deleted.fit, name)
+            np.testing.assert_allclose(found, want, rtol=1e-9, atol=1e-13, err_msg=name)
+        for window in ((0, 0), (-3, 5)):
+            pd.testing.assert_frame_equal(res.car(*window), deleted.car(*window), rtol=1e-9)
+    assert np.isfinite(deleted.car(-3, 5)["std_error"]).all()
+
+
+@pytest.mark.parametrize(
+    ("model", "windows"),
+    [(m, w) for m in OTHERS for w in ([(-100, -11), (11, 90)], (11, 150)) if m.name != "garch"],
+    ids=lambda value: getattr(value, "name", str(value)),
+)
+def test_windows_after_the_event_are_those_of_reversed_time(synthetic, events_at, study_of, model, windows):
+    """Time has no direction in these models: mirrored returns and windows give mirrored abnormal returns."""
+    if model.name.startswith("dimson"):
+        model = es.Dimson("MKT", 1, 1)  # a lead is a lag in the mirror
+    frame = synthetic(8, 300, seed=6)
+    position = 150
+    events = events_at(frame, dict.fromkeys(["S00", "S01", "S02"], position))
+    mirror = pd.DataFrame(frame.to_numpy()[::-1], frame.index, frame.columns)
+    turned = events_at(mirror, dict.fromkeys(["S00", "S01", "S02"], len(frame) - 1 - position))
+    parts = [windows] if isinstance(windows, tuple) else windows
+    back = [(-end, -start) for start, end in parts[::-1]]
+    one = study_of(frame, events, model, estimation_window=windows, event_window=(-5, 5), min_obs=60)
+    two = study_of(
+        mirror, turned, model, estimation_window=back if len(back) == 2 else back[0], event_window=(-5, 5), min_obs=60
+    )
+    if model.name == "rolling" and len(back) == 2:  # of two sessions equally near it takes the later one
+        assert np.isfinite(one.fit.ar).all()
+        return
+    np.testing.assert_allclose(one.fit.ar, two.fit.ar[:, ::-1], rtol=1e-8, atol=1e-12)
+    np.testing.assert_allclose(one.fit.sigma2, two.fit.sigma2, rtol=1e-9)
+    left, right = one.car(-2, 4), two.car(-4, 2)
+    np.testing.assert_allclose(left["std_error"], right["std_error"], rtol=1e-8)
+    np.testing.assert_allclose(left["car"], right["car"], rtol=1e-7, atol=1e-11)
+
+
 def test_a_hole_is_like_excluded_sessions(frame, events_at, study_of):
     """Events on one date: two windows before it, or one window and the sessions between left out by date."""
     events = events_at(frame, dict.fromkeys(["S00", "S01", "S02", "S03"], 200))
