@@ -83,7 +83,7 @@ def write_report(
 ) -> None:
     """The report of one estimation, with the verdict first."""
     heading = "Models of normal returns, 29 January"
-    study.results[benchmark].report(
+    study.results[benchmark].with_confounders(study.calendar, reach=("security", "group")).report(
         path,
         windows=WINDOWS,
         title=f"OpenAI–DeepSeek, 29 January 2025, against {benchmark}",

@@ -6,6 +6,7 @@ import json
 import warnings
 import zipfile
 from dataclasses import fields
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 
 import eventstudy as es
 from eventstudy import cli
+from eventstudy.cli.inputs import Windows, span
 from eventstudy.cli.models import Choice, lines_of_models
 from eventstudy.data import load_factors, sample
 from eventstudy.data import prices as price_sources
@@ -204,6 +206,18 @@ def test_weekly_and_monthly_returns(interval, frequency):
     window = ":".join(map(str, estimation))
     options = ("--estimation", window, "--window", "0:1", "--car", "0:1", "--min-obs", "8", "--interval", interval)
     agree(tables("run", "events.csv", "-b", "SPY", *options)["car"], res.car(0, 1))
+
+
+@pytest.mark.parametrize(
+    ("interval", "estimation", "least", "most"),
+    [("1d", "-250:-11", 250 / 252 * 365, 450), ("1wk", "-60:-3", 60 * 7, 460), ("1mo", "-36:-2", 36 * 30.5, 1200)]
+    + [("5m", "-390:-13", 390 / 78 * 7 / 5, 30), ("60m", "-70:-3", 10 * 7 / 5, 45)],
+)
+def test_prices_are_asked_for_as_far_back_as_windows_reach(interval, estimation, least, most):
+    events = es.Events.at("2024-06-12 10:07", "MSFT", tz="America/New_York")
+    first, last = span(events, Windows(estimation, "-2:2", None, 20), interval)
+    assert least <= (datetime(2024, 6, 12) - first).days <= most
+    assert (last - datetime(2024, 6, 12)).days >= {"1wk": 14, "1mo": 62}.get(interval, 4)
 
 
 def test_bars_of_a_session(monkeypatch):

@@ -200,7 +200,7 @@ def test_dates_kept_out_are_missing_for_every_model(synthetic, events_at, study_
     gone = [70, *range(100, 106), 150, 151, 188]
     kept, wild = frame.copy(), frame.copy()
     kept.iloc[gone] = np.nan
-    wild.iloc[gone] = np.random.default_rng(2).normal(0, 0.5, (len(gone), frame.shape[1]))
+    wild.iloc[gone] = np.random.default_rng(2).uniform(-0.5, 0.5, (len(gone), frame.shape[1]))
     options = {"estimation_window": (-150, -11), "min_obs": 60}
     exclude = [frame.index[row] for row in gone]
     deleted = study_of(kept, events, model, **options)
@@ -216,11 +216,19 @@ def test_dates_kept_out_are_missing_for_every_model(synthetic, events_at, study_
 
 @pytest.mark.parametrize(
     ("model", "windows"),
-    [(m, w) for m in OTHERS for w in ([(-100, -11), (11, 90)], (11, 150)) if m.name != "garch"],
+    [
+        (m, w)
+        for m in OTHERS
+        for w in ([(-100, -11), (11, 90)], (11, 150))
+        if m.name != "garch" and not (m.name == "rolling" and isinstance(w, list))
+    ],
     ids=lambda value: getattr(value, "name", str(value)),
 )
 def test_windows_after_the_event_are_those_of_reversed_time(synthetic, events_at, study_of, model, windows):
-    """Time has no direction in these models: mirrored returns and windows give mirrored abnormal returns."""
+    """Time has no direction in these models: mirrored returns and windows give mirrored abnormal returns.
+
+    A rolling beta on both sides takes the later of two sessions that are equally near, and GARCH only looks ahead.
+    """
     if model.name.startswith("dimson"):
         model = es.Dimson("MKT", 1, 1)  # a lead is a lag in the mirror
     frame = synthetic(8, 300, seed=6)
@@ -234,9 +242,6 @@ def test_windows_after_the_event_are_those_of_reversed_time(synthetic, events_at
     two = study_of(
         mirror, turned, model, estimation_window=back if len(back) == 2 else back[0], event_window=(-5, 5), min_obs=60
     )
-    if model.name == "rolling" and len(back) == 2:  # of two sessions equally near it takes the later one
-        assert np.isfinite(one.fit.ar).all()
-        return
     np.testing.assert_allclose(one.fit.ar, two.fit.ar[:, ::-1], rtol=1e-8, atol=1e-12)
     np.testing.assert_allclose(one.fit.sigma2, two.fit.sigma2, rtol=1e-9)
     left, right = one.car(-2, 4), two.car(-4, 2)

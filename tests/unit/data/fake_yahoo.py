@@ -40,7 +40,7 @@ class FakeYahoo:
         self.url = ""
 
     def put(self, symbol: str, frame: pd.DataFrame, **meta: object) -> None:
-        """Serve ``frame``: index of dates; columns close and any of open…volume, adjclose, dividends, splits."""
+        """Serve ``frame``, indexed by dates or moments: close and any of open…volume, adjclose, dividends, splits."""
         self.series[symbol] = frame
         self.meta[symbol] = meta
 
@@ -68,12 +68,14 @@ class FakeYahoo:
             "timezone": "EST",
             "gmtoffset": -18000,
             "priceHint": 2,
-            "dataGranularity": "1d",
+            "dataGranularity": query.get("interval", "1d"),
             "range": query.get("range", ""),
             "validRanges": ["1d", "5d", "1mo", "1y", "max"],
             **self.meta[symbol],
         }
-        opens = (frame.index + pd.Timedelta("9h30min")).tz_localize(str(meta["exchangeTimezoneName"]))
+        opens = pd.DatetimeIndex(frame.index)
+        if opens.tz is None:  # daily
+            opens = (opens + pd.Timedelta("9h30min")).tz_localize(str(meta["exchangeTimezoneName"]))
         stamps = [int(t.timestamp()) for t in opens]
         if "period1" in query:
             low, high = int(query["period1"]), int(query["period2"])
@@ -83,6 +85,15 @@ class FakeYahoo:
         frame, stamps = frame[keep], [s for s, k in zip(stamps, keep, strict=True) if k]
         if frame.empty:
             return {"chart": {"result": [{"meta": meta, "indicators": {"quote": [{}]}}], "error": None}}
+
+        if "period1" in query and query.get("interval") != "1d":
+            first = opens.normalize().unique() + pd.Timedelta("9h30min")
+            ends = first + pd.Timedelta("6h30min")
+            both = zip(first, ends, strict=True)
+            meta["tradingPeriods"] = [
+                [{"timezone": "EST", "gmtoffset": -18000, "start": int(a.timestamp()), "end": int(b.timestamp())}]
+                for a, b in both
+            ]
 
         def column(name: str, default: str = "close") -> list[float | None]:
             values = frame[name] if name in frame else frame[default]
