@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 import zipfile
 from dataclasses import fields
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 
 import eventstudy as es
 from eventstudy import cli
+from eventstudy.cli import study_file
 from eventstudy.cli.inputs import Windows, span
 from eventstudy.cli.models import Choice, lines_of_models
 from eventstudy.data import load_factors, sample
@@ -210,8 +212,13 @@ def test_weekly_and_monthly_returns(interval, frequency):
 
 @pytest.mark.parametrize(
     ("interval", "estimation", "least", "most"),
-    [("1d", "-250:-11", 250 / 252 * 365, 450), ("1wk", "-60:-3", 60 * 7, 460), ("1mo", "-36:-2", 36 * 30.5, 1200)]
-    + [("5m", "-390:-13", 390 / 78 * 7 / 5, 30), ("60m", "-70:-3", 10 * 7 / 5, 45)],
+    [
+        ("1d", "-250:-11", 250 / 252 * 365, 450),
+        ("1wk", "-60:-3", 60 * 7, 460),
+        ("1mo", "-36:-3", 36 * 30.5, 1200),
+        ("5m", "-390:-13", 390 / 78 * 7 / 5, 30),
+        ("60m", "-70:-3", 10 * 7 / 5, 45),
+    ],
 )
 def test_prices_are_asked_for_as_far_back_as_windows_reach(interval, estimation, least, most):
     events = es.Events.at("2024-06-12 10:07", "MSFT", tz="America/New_York")
@@ -356,6 +363,33 @@ def test_mistakes_are_named(change, words, code):
     shown = call("run", "--config", write(broken), code=code).stderr
     for word in words:
         assert word in shown
+
+
+def test_every_option_that_init_shows_as_a_comment_exists():
+    """Each commented line, made one of the file, is understood; those of [model] under a model that has them."""
+    call("init", "init.toml")
+    lines = Path("init.toml").read_text(encoding="utf-8").splitlines()
+    commented = [at for at, line in enumerate(lines) if re.match(r"# (\w+ = |\[)", line)]
+    assert len(commented) >= 20
+    shown = {re.match(r"# \[?(\w+)", lines[at])[1] for at in commented}
+    parameters = {"leads", "lags", "distribution", "halflife", "span", "peers", "donors"}
+    assert parameters | {"factors", "exclude_events", "outliers", "interval", "compare", "models", "min_obs"} <= shown
+    for at in commented:
+        made = [*lines[:at], lines[at].removeprefix("# "), *lines[at + 1 :]]
+        if lines[at].startswith("# models"):
+            made[at - 1] = "[compare]"
+        key = made[at].split(" ")[0]
+        owner = next((name for name, entry in MODELS.items() if key in entry.parameters), None)
+        section = [line for line in lines[:at] if line.startswith("[")][-1]
+        if section.startswith("[model]") and owner:
+            made = [line.replace('name = "market"', f'name = "{owner}"') for line in made]
+        if key == "file":
+            made = made[: at + 1] + [line for line in made[at + 1 :] if line.startswith("tz")]
+        Path("one.toml").write_text("\n".join(made), encoding="utf-8")
+        found = study_file._options(Path("one.toml"))
+        assert found["model"].split(":")[0] in MODELS if "model" in found else key == "file"
+        if owner and section.startswith("[model]"):
+            assert key in Choice.of(found["model"]).parameters
 
 
 # --- wrong usage ------------------------------------------------------------------------------------------
