@@ -46,7 +46,6 @@ source = "sample"              # the bundled sample, "yahoo", or the path of a C
 # snapshot = "paper"           # downloaded prices as `eventstudy cache snapshot` kept them
 # log_returns = true
 # strict = true                # refuse prices that look damaged, instead of a warning
-
 # interval = "1wk"             # weekly returns; or "1mo", or bars of a session such as "5m"
 
 [model]

@@ -237,7 +237,7 @@ def parquet_files(draw: Any, made: st.SearchStrategy[pd.DataFrame], names: list[
     """Name and bytes of a Parquet file; of a plain one where a frame cannot be stored."""
     frame = draw(made).copy()
     for at in range(frame.shape[1]):
-        if frame.dtypes.iloc[at] == object:  # pyarrow 25 crashes on some mixtures while it stores them
+        if pd.api.types.is_object_dtype(frame.dtypes.iloc[at]):  # pyarrow 26 crashes on some mixtures, as it writes
             frame.isetitem(at, frame.iloc[:, at].map(lambda cell: cell if cell is None else str(cell)))
     if frame.index.dtype == object:
         frame.index = frame.index.map(str)
