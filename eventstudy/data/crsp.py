@@ -263,7 +263,8 @@ def _dates(column: pd.Series[Any], where: str, what: str) -> pd.Series[Any]:
         shapes = {r"\d{8}": "%Y%m%d", r"\d{4}/\d\d?/\d\d?": "%Y/%m/%d", r"\d\d?[A-Za-z]{3}\d{4}": "%d%b%Y"}
         for shape, form in {r"\d{4}-\d\d-\d\d(?:[T ]00:00.*)?": "ISO8601", **shapes}.items():
             mine = filled[filled.str.fullmatch(shape)]
-            found[mine.index] = pd.to_datetime(mine, format=form, errors="coerce").to_numpy("datetime64[us]")
+            days = mine.str[:10]  # the date as written; a midnight in some zone stays that date
+            found[mine.index] = pd.to_datetime(days, format=form, errors="coerce").to_numpy("datetime64[us]")
         wrong = filled.index[found[filled.index].isna()]
         if len(wrong):
             raise InputError(

@@ -193,8 +193,7 @@ class FileProvider(FrameProvider):
         return source.lower().endswith(SUFFIXES) or "/" in source or "\\" in source or Path(source).exists()
 
     def _raw(self, symbols: Sequence[str]) -> pd.DataFrame:
-        table = self._load()[0]
-        _check_bracketed(table, self._where)
+        table = _bracketed(self._load()[0], self._where)
         return vendor_table(table, self._path.name, symbols, self._where)
 
     def _bars(self, frame: pd.DataFrame, basis: Basis, currency: str | None = None) -> Bars:
@@ -352,16 +351,17 @@ def _with_dates(frame: pd.DataFrame, where: str) -> pd.DataFrame:
     return table
 
 
-def _check_bracketed(table: pd.DataFrame, where: str) -> None:
-    """Refuse a table with names such as ``<TICKER>`` if one occurs twice, or if a row has no ticker."""
+def _bracketed(table: pd.DataFrame, where: str) -> pd.DataFrame:
+    """``table``, rows numbered if it has names such as ``<TICKER>``: each once, and a ticker in each row."""
     raw = [str(name).strip().lower() for name in table.columns]
     if "<ticker>" not in raw:
-        return
+        return table
     plain = table.set_axis([name.strip("<>") for name in raw], axis=1)
     _refuse_twice(plain, where)
     if (empty := plain["ticker"].isna().to_numpy()).any():
         row = int(empty.argmax()) + 1
         raise InputError(f"{where}: data row {row} has no ticker.", remedy="Fill it in, or remove the row.", row=row)
+    return table.reset_index(drop=True)
 
 
 def _refuse_twice(table: pd.DataFrame, where: str) -> None:

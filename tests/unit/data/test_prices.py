@@ -227,3 +227,15 @@ def test_bracketed_names_that_occur_twice_and_rows_without_a_ticker(tmp_path) ->
     pd.DataFrame(rows).to_parquet(tmp_path / "p.parquet")
     with pytest.raises(InputError, match="data row 2 has no ticker"):
         load_prices("A", source=tmp_path / "p.parquet")
+    rows = {"<TICKER>": ["A", "A"], "<PER>": ["D", "5"], "<DATE>": ["20250106"] * 2, "<CLOSE>": ["1", "2"]}
+    pd.DataFrame(rows, index=["x", "y"]).to_parquet(tmp_path / "p.parquet")
+    with pytest.raises(InputError, match="<PER> is '5' in data row 2"):
+        load_prices("A", source=tmp_path / "p.parquet")
+
+
+def test_dates_of_a_file_of_returns_are_those_written_whatever_their_zone(tmp_path) -> None:
+    rows = ["permno,date,ret", "1,2025-01-06,0.5", "1,2025-01-07T00:00:00Z,0.5", "1,2025-01-08T00:00:00+09:00,0.5"]
+    (tmp_path / "p.csv").write_text("\n".join(rows))
+    found = load_prices("1", source=tmp_path / "p.csv")
+    assert [f"{day:%m-%d}" for day in found.index][-3:] == ["01-06", "01-07", "01-08"]
+    np.testing.assert_allclose(found["1"].pct_change().iloc[-2:], 0.5)
