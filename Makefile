@@ -36,6 +36,7 @@ format: $(READY)
 
 figures: $(READY)  ## docs/figures of the README and the walk-through
 	$(BIN)/python scripts/docs_figures.py
+	$(BIN)/python scripts/models_page.py
 
 docs: $(READY)  ## the documentation as pages, in site/; a broken link or reference stops it
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[docs]"

@@ -12,13 +12,14 @@ What is summed, and in which order, depends on the event's own window and on not
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
 
 from eventstudy._compiled import _LINE, _fail, _jit, _negligible, _prefetch, prefetch_part
 from eventstudy._typing import FloatArray, IntArray
-from eventstudy.kernels import OK, SINGULAR, TOO_FEW, ZERO_VARIANCE, LinearArrays, WindowSums, share
+from eventstudy.kernels import CHUNK, OK, SINGULAR, TOO_FEW, ZERO_VARIANCE, LinearArrays, WindowSums, share
 
 _AHEAD = 2  # events between asking for returns and summing them
 _AHEAD_AR = 8
@@ -44,20 +45,26 @@ def fit_market(
     n, rows = len(security), len(values)
     per_row = (len(factor) >> _STRETCH) + 1
     per_row = per_row if n >= _PER_STRETCH * rows * per_row else 1
-    start, packed = np.empty(rows * per_row + 2, np.int64), np.empty(n, np.int64)
-    by_stretch(security, position, per_row, start, packed)
+    size = CHUNK * max(1, -(-n // (CHUNK * (os.cpu_count() or 1))))  # events dealt out together, by each core its own
+    start, packed = np.empty((max(1, -(-n // size)), rows * per_row + 2), np.int64), np.empty(n, np.int64)
     moments = np.empty((len(factor), 2))
-    regressor_moments(factor, position, est, moments)
     line = _aligned(n, _LINE)
 
+    def deal(part: slice) -> None:
+        if part.start == 0:
+            regressor_moments(factor, position, est, moments)
+        by_stretch(security, position, part.start, part.stop, per_row, start[part.start // size], packed)
+
     def fit(part: slice) -> None:
-        fit_sorted(values, factor, moments, per_row, start, packed, part.start, part.stop, est, min_obs, line)
+        of = start[part.start // size]
+        fit_sorted(values, factor, moments, per_row, of, packed, part.start, part.stop, est, min_obs, line)
 
     def write(part: slice) -> None:
         arrays = out.take(part)
         into = [getattr(arrays, name) for name in LinearArrays.__slots__]
         spread(values, factor, line[part], security[part], position[part], event, *into)
 
+    share(deal, n, size)
     share(fit, n)
     share(write, n)
 
@@ -89,17 +96,21 @@ def _aligned(n: int, width: int) -> FloatArray:
 
 
 @_jit
-def by_stretch(security: Any, position: Any, per_row: int, start: Any, packed: Any) -> None:
-    """Counting sort: events of stretch ``g`` fill ``packed[start[g] : start[g + 1]]``, column and number in one.
+def by_stretch(security: Any, position: Any, first: int, last: int, per_row: int, start: Any, packed: Any) -> None:
+    """Counting sort of events ``first..last``: those of stretch ``g`` fill ``packed[start[g] : start[g + 1]]``.
+
+    Each is its column and its number in one.
 
     Row ``r`` of the panel holds the stretches ``r * per_row`` to ``(r + 1) * per_row - 1``.
     """
     start[:] = 0
-    for i in range(security.shape[0]):
+    start[0] = first
+    start[1] = first
+    for i in range(first, last):
         start[_stretch(security[i], position[i], per_row) + 2] += 1
     for g in range(2, start.shape[0]):
         start[g] += start[g - 1]
-    for i in range(security.shape[0]):
+    for i in range(first, last):
         g = _stretch(security[i], position[i], per_row)
         at = start[g + 1]
         packed[at] = (position[i] << 32) | i
@@ -148,6 +159,71 @@ def regressor_moments(factor: Any, position: Any, est: Any, moments: Any) -> Non
 
 
 @_jit
+def _fit_with_care(y: Any, x: Any, min_obs: int, out: Any) -> None:
+    """One event with returns missing, or of which sums about zero lose digits: sums of what is there about a pilot."""
+    pilot_y = 0.0
+    pilot_x = 0.0
+    for t in range(y.shape[0]):
+        if (y[t] == y[t]) & (x[t] == x[t]):
+            pilot_y = y[t]
+            pilot_x = x[t]
+            break
+    count = 0.0
+    sum_y = 0.0
+    sum_x = 0.0
+    sxx = 0.0
+    sxy = 0.0
+    syy = 0.0
+    for t in range(y.shape[0]):
+        ok = (y[t] == y[t]) & (x[t] == x[t])
+        dy = y[t] - pilot_y if ok else 0.0
+        dx = x[t] - pilot_x if ok else 0.0
+        count += 1.0 if ok else 0.0
+        sum_y += dy
+        sum_x += dx
+        sxx += dx * dx
+        sxy += dx * dy
+        syy += dy * dy
+    n = int(count)
+    mean_y = pilot_y + sum_y / n
+    mean_x = pilot_x + sum_x / n
+    sxx -= sum_x * sum_x / n
+    sxy -= sum_x * sum_y / n
+    syy -= sum_y * sum_y / n
+    out[_N_OBS] = n
+    if n < min_obs:
+        out[_STATUS] = TOO_FEW
+        return
+    if _negligible(sxx, sxx + n * mean_x * mean_x):
+        out[_STATUS] = SINGULAR
+        return
+    inverse = 1.0 / sxx
+    beta = sxy * inverse
+    ssr = syy - beta * sxy
+    if ssr < 1e-4 * syy:  # cancellation: correct beta from the residuals and sum their squares
+        right = 0.0
+        for t in range(y.shape[0]):
+            ok = (y[t] == y[t]) & (x[t] == x[t])
+            right += (x[t] - mean_x) * ((y[t] - mean_y) - beta * (x[t] - mean_x)) if ok else 0.0
+        beta += right * inverse
+        ssr = 0.0
+        for t in range(y.shape[0]):
+            ok = (y[t] == y[t]) & (x[t] == x[t])
+            e = (y[t] - mean_y) - beta * (x[t] - mean_x) if ok else 0.0
+            ssr += e * e
+    if _negligible(ssr, syy + n * mean_y * mean_y):
+        out[_STATUS] = ZERO_VARIANCE
+        return
+    out[_ALPHA] = mean_y - beta * mean_x
+    out[_BETA] = beta
+    out[_SIGMA2] = ssr / (n - 2)
+    out[_R2] = 1.0 - ssr / syy
+    out[_CENTER] = mean_x
+    out[_INVERSE] = inverse
+    out[_STATUS] = OK
+
+
+@_jit
 def fit_sorted(
     values: Any,
     factor: Any,
@@ -191,76 +267,28 @@ def fit_sorted(
         sum_y = 0.0
         sxy = 0.0
         syy = 0.0
-        if mean_x == mean_x:
-            for t in range(y.shape[0]):
-                sum_y += y[t]
-                sxy += x[t] * y[t]
-                syy += y[t] * y[t]
+        for t in range(y.shape[0]):
+            sum_y += y[t]
+            sxy += x[t] * y[t]
+            syy += y[t] * y[t]
         mean_y = sum_y / n
         sxy -= mean_x * sum_y
         syy -= mean_y * sum_y
-        if not (n * mean_y * mean_y <= 16.0 * syy) or mean_x != mean_x:
-            # a return is missing, or sums about zero lose digits: sum what is there about a pilot
-            pilot_y = 0.0
-            pilot_x = 0.0
-            for t in range(y.shape[0]):
-                if (y[t] == y[t]) & (x[t] == x[t]):
-                    pilot_y = y[t]
-                    pilot_x = x[t]
-                    break
-            count = 0.0
-            sum_y = 0.0
-            sum_x = 0.0
-            sxx = 0.0
-            sxy = 0.0
-            syy = 0.0
-            for t in range(y.shape[0]):
-                ok = (y[t] == y[t]) & (x[t] == x[t])
-                dy = y[t] - pilot_y if ok else 0.0
-                dx = x[t] - pilot_x if ok else 0.0
-                count += 1.0 if ok else 0.0
-                sum_y += dy
-                sum_x += dx
-                sxx += dx * dx
-                sxy += dx * dy
-                syy += dy * dy
-            n = int(count)
-            mean_y = pilot_y + sum_y / n
-            mean_x = pilot_x + sum_x / n
-            sxx -= sum_x * sum_x / n
-            sxy -= sum_x * sum_y / n
-            syy -= sum_y * sum_y / n
-        out[_N_OBS] = n
-        if n < min_obs:
-            out[_STATUS] = TOO_FEW
-            continue
-        if _negligible(sxx, sxx + n * mean_x * mean_x):
-            out[_STATUS] = SINGULAR
-            continue
         inverse = 1.0 / sxx
         beta = sxy * inverse
         ssr = syy - beta * sxy
-        if ssr < 1e-4 * syy:  # cancellation: correct beta from the residuals and sum their squares
-            right = 0.0
-            for t in range(y.shape[0]):
-                ok = (y[t] == y[t]) & (x[t] == x[t])
-                right += (x[t] - mean_x) * ((y[t] - mean_y) - beta * (x[t] - mean_x)) if ok else 0.0
-            beta += right * inverse
-            ssr = 0.0
-            for t in range(y.shape[0]):
-                ok = (y[t] == y[t]) & (x[t] == x[t])
-                e = (y[t] - mean_y) - beta * (x[t] - mean_x) if ok else 0.0
-                ssr += e * e
-        if _negligible(ssr, syy + n * mean_y * mean_y):
-            out[_STATUS] = ZERO_VARIANCE
-            continue
-        out[_ALPHA] = mean_y - beta * mean_x
-        out[_BETA] = beta
-        out[_SIGMA2] = ssr / (n - 2)
-        out[_R2] = 1.0 - ssr / syy
-        out[_CENTER] = mean_x
-        out[_INVERSE] = inverse
-        out[_STATUS] = OK
+        # none of this holds where a return is missing, so that a sum is NaN
+        if (n >= min_obs) & (n * mean_y * mean_y <= 16.0 * syy) & (sxx > 0.0) & (syy > 0.0) & (ssr >= 1e-4 * syy):
+            out[_ALPHA] = mean_y - beta * mean_x
+            out[_BETA] = beta
+            out[_SIGMA2] = ssr / (n - 2)
+            out[_R2] = 1.0 - ssr / syy
+            out[_CENTER] = mean_x
+            out[_INVERSE] = inverse
+            out[_N_OBS] = n
+            out[_STATUS] = OK
+        else:
+            _fit_with_care(y, x, min_obs, out)
 
 
 @_jit

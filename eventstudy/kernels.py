@@ -49,7 +49,7 @@ Keep: TypeAlias = Callable[[slice], BoolArray]
 
 OK, TOO_FEW, SINGULAR, ZERO_VARIANCE, EMPTY, FAILED = 0, 1, 2, 3, 4, 5
 
-_CHUNK = 16_384  # events a thread takes at a time: large enough to hide the call, small enough to share work
+CHUNK = 16_384  # events a thread takes at a time: large enough to hide the call, small enough to share work
 _NUMPY_CHUNK = 2_048  # the numpy form gathers windows, so its chunks hold down memory
 _ALL = np.empty((0, 0), dtype=bool)  # every session may be used
 
@@ -176,9 +176,9 @@ def _use_compiled(engine: Engine) -> Any:
     return module
 
 
-def share(work: Callable[[slice], None], n: int) -> None:
-    """Run ``work`` on chunks of ``n`` events, on all cores where there is enough of it."""
-    parts = list(chunks(n, _CHUNK))
+def share(work: Callable[[slice], None], n: int, size: int = CHUNK) -> None:
+    """Run ``work`` on chunks of ``n`` events, ``size`` each, on all cores where there is enough of it."""
+    parts = list(chunks(n, size))
     workers = min(len(parts), os.cpu_count() or 1)
     if workers <= 1:
         for part in parts:

@@ -492,7 +492,8 @@ class ReturnPanel:
 
     def rows(self, tickers: Sequence[str] | np.ndarray[Any, Any]) -> IntArray:
         """Rows of many securities, −1 where the panel does not hold one; int64 of the same length."""
-        return self.tickers.get_indexer(pd.Index(tickers)).astype(np.int64)
+        same = object if self.tickers.dtype == object else None  # or every name would be looked at for its type
+        return self.tickers.get_indexer(pd.Index(tickers, dtype=same)).astype(np.int64)
 
     @property
     def unit(self) -> str:

@@ -242,8 +242,9 @@ class EventStudy:
             )
         resolved = self.events.resolve(self.returns, self.calendar)
         row = self.events.rows_in(self.returns)
-        reasons = self._misplaced(row, resolved)
-        kept = np.flatnonzero((row >= 0) & (resolved.position >= 0))
+        placed = (row >= 0) & (resolved.position >= 0)
+        reasons = self._misplaced(row, resolved, np.flatnonzero(~placed))
+        kept = np.flatnonzero(placed)
         usable = usable_cells(self.returns, self._excluded, row, resolved.position, self._others)
         whole = len(kept) == len(row)  # as a rule, and then nothing need be picked out
         where = (row, resolved.position.copy()) if whole else (row[kept], resolved.position[kept])
@@ -254,19 +255,19 @@ class EventStudy:
             index = replace(index, trimmed=outlying(fit, self.outliers))
             fit = rescaled(fit_in_chunks(self.model, self.returns, index, self._min_obs, **how), self.outliers)
         failed = self._failed(fit)
-        for at in np.flatnonzero(failed != kernels.OK):
-            reasons[int(kept[at])] = self._reason(fit, int(at), int(failed[at]))
         good = failed == kernels.OK
         if not good.all():
+            for at in np.flatnonzero(~good):
+                reasons[int(kept[at])] = self._reason(fit, int(at), int(failed[at]))
             fit, kept = fit.take(np.flatnonzero(good)), kept[good]
         dropped = self._dropped(reasons, resolved)
         self._complain(dropped, fit)
         return EventStudyResults(study=self, fit=fit, kept=kept, resolved=resolved, dropped=dropped)
 
-    def _misplaced(self, row: IntArray, resolved: ResolvedEvents) -> dict[int, str]:
+    def _misplaced(self, row: IntArray, resolved: ResolvedEvents, lost: IntArray) -> dict[int, str]:
         """Reason for each event of which no window can be laid: unknown security, or no session."""
         reasons: dict[int, str] = {}
-        for at in np.flatnonzero((row < 0) | (resolved.position < 0)).tolist():
+        for at in lost.tolist():
             if row[at] < 0:
                 try:
                     self.returns.row(self.events.ticker[at])

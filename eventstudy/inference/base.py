@@ -192,7 +192,7 @@ class TestSpec:
 
     def __call__(self, sample: TestSample) -> TestResult:
         """Outcome on one sample."""
-        there = int((~np.isnan(sample.car)).sum())
+        there = len(sample.car) - int(np.count_nonzero(np.isnan(sample.car)))
         return self.result(self.function(sample), sample.window, there, overlapping=sample.overlapping)
 
     def result(self, outcome: Outcome, window: Window, there: int, *, overlapping: bool = False) -> TestResult:

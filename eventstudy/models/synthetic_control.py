@@ -71,7 +71,7 @@ class SyntheticControl:
     Notes
     -----
     The weights are exact: an active-set method ends with a duality gap near rounding (see
-    ``eventstudy.models._simplex``). Of 2,000 donors and 250 sessions it needs about 20 ms for a first event and 10 ms
+    ``eventstudy.models._simplex``). Of 2,000 donors and 250 sessions it needs about 50 ms for a first event and 30 ms
     for further ones on the same date, which share the cross products of the donors.
 
     A donor that lacks a return on any session on which the event has one is left out for that event.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
 import pandas as pd
@@ -249,6 +250,24 @@ def test_work_is_handed_to_an_executor(sample_panel, events) -> None:
         parts = es.compare(sample_panel, events, models, fit={"executor": pool, "chunk_size": 1}, **WINDOWS)
     pd.testing.assert_frame_equal(parts.by_window(), whole.by_window())
     pd.testing.assert_frame_equal(parts.side_by_side(0, 1), whole.side_by_side(0, 1))
+
+
+def test_processes_change_no_number(sample_panel, events) -> None:
+    models = {name: EVERY_KIND[name] for name in ("garch", "synthetic", "latent")}
+    with warnings.catch_warnings(), ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        warnings.simplefilter("ignore", es.EventStudyWarning)
+        whole = es.compare(sample_panel, events, models, **WINDOWS)
+        parts = es.compare(sample_panel, events, models, fit={"executor": pool, "chunk_size": 2}, **WINDOWS)
+    pd.testing.assert_frame_equal(parts.by_window(), whole.by_window())
+
+
+def test_a_bar_shows_how_far_a_fit_is(sample_panel, events, quiet, capsys) -> None:
+    study = es.EventStudy(sample_panel, events, es.GARCHMarketModel("SPY"), **WINDOWS)
+    with pytest.warns(es.ClusteredEventsWarning):
+        study.fit(progress=True, chunk_size=1)
+    assert "fit garch: 100%" in capsys.readouterr().err
+    quiet(study)
+    assert not capsys.readouterr().err
 
 
 def test_one_warning_for_all_models(sample_panel, events) -> None:
