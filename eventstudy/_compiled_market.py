@@ -26,6 +26,8 @@ _AHEAD_AR = 8
 _AHEAD_SUM = 32
 _EVENT = 0xFFFFFFFF
 _STRETCH = 8  # binary logarithm of the sessions whose events are fitted together: their windows stay in the cache
+_RUN = 256  # events fitted at a time
+_LEFT = -1  # status of an event that is still to be fitted
 _PER_STRETCH = 4  # fewer events in a stretch are not worth it
 # columns of the line an event leaves
 _ALPHA, _BETA, _SIGMA2, _R2, _CENTER, _INVERSE, _N_OBS, _STATUS = range(8)
@@ -237,14 +239,46 @@ def fit_sorted(
     min_obs: int,
     line: Any,
 ) -> None:
-    """Fit events ``first..last`` of the sorted ones; row ``i`` of ``line`` takes the numbers of event ``i``."""
+    """Fit events ``first..last`` of the sorted ones; row ``i`` of ``line`` takes the numbers of event ``i``.
+
+    The few that ask for care come after each run of the others: their code within one loop takes registers from it.
+    """
+    stretch = np.searchsorted(start, first, side="right") - 1
+    for low in range(first, last, _RUN):
+        high = min(low + _RUN, last)
+        if _fit_plainly(values, factor, moments, per_row, start, packed, low, high, est, min_obs, line):
+            for q in range(low, high):
+                while q >= start[stretch + 1]:
+                    stretch += 1
+                out = line[packed[q] & _EVENT]
+                if out[_STATUS] == _LEFT:
+                    at, end = _bounds(packed[q] >> 32, est, values.shape[1])
+                    _fit_with_care(values[stretch // per_row, at:end], factor[at:end], min_obs, out)
+
+
+@_jit
+def _fit_plainly(
+    values: Any,
+    factor: Any,
+    moments: Any,
+    per_row: int,
+    start: Any,
+    packed: Any,
+    first: int,
+    last: int,
+    est: Any,
+    min_obs: int,
+    line: Any,
+) -> bool:
+    """Fit the events without a missing return whose sums about zero lose nothing; whether any is left."""
     n_sessions = values.shape[1]
     flat = line.reshape(-1)
     stretch = np.searchsorted(start, first, side="right") - 1
     security = stretch // per_row
     ahead, coming = stretch, security
+    left = False
     for q in range(first, last):
-        if q + _AHEAD < last:
+        if q + _AHEAD < start[-1]:
             while q + _AHEAD >= start[ahead + 1]:
                 ahead += 1
                 coming = ahead // per_row
@@ -288,7 +322,9 @@ def fit_sorted(
             out[_N_OBS] = n
             out[_STATUS] = OK
         else:
-            _fit_with_care(y, x, min_obs, out)
+            out[_STATUS] = _LEFT
+            left = True
+    return left
 
 
 @_jit

@@ -360,7 +360,7 @@ class EventStudy:
             warnings.warn(f"{message} All are in results.dropped.", DroppedEventsWarning, stacklevel=3)
         thin = fit.n_ar < fit.ar.shape[1]
         if thin.any():
-            at = int(np.flatnonzero(thin)[0])
+            at = int(thin.argmax())
             tau = self._event.start + int(np.flatnonzero(np.isnan(fit.ar[at]))[0])
             column = int(fit.index.position[at]) + tau
             gaps = self._benchmark_gaps(column, column) if 0 <= column < self.returns.n_sessions else ""
@@ -379,7 +379,7 @@ class EventStudy:
         cut = (fit.index.position < -span.start) | (fit.index.position > last - span.end)
         cut |= fit.n_obs < _SHORT * asked
         if cut.any():
-            at = int(np.flatnonzero(cut)[0])
+            at = int(cut.argmax())
             reach = "begin before" if span.end < 0 else "reach beyond"
             warnings.warn(
                 f"{int(cut.sum())} estimation windows {reach} the data, or lack more than a quarter of the returns of "

@@ -244,6 +244,7 @@ def parquet_files(draw: Any, made: st.SearchStrategy[pd.DataFrame], names: list[
     sink = io.BytesIO()
     try:
         frame.columns = frame.columns.map(str)
+        frame.index.name = frame.index.name if frame.index.name is None else str(frame.index.name)
         pq.write_table(pa.Table.from_pandas(frame), sink)
     except (pa.ArrowException, ValueError, TypeError, OverflowError, NotImplementedError):
         sink = io.BytesIO()

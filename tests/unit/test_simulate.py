@@ -499,7 +499,7 @@ def test_power_command_on_a_file(tmp_path: Path, sample_prices):
         ("-b SPY --drift nan", 2, "not finite"),
         ("-b SPY --level 5", 2, "between 0 and 1"),
         ("-b SPY --car 0:20", 2, "not inside"),
-        ("-b SPY --source yahoo", 2, "Unknown source"),
+        ("-b SPY --source yahoo", 2, "has no list of tickers"),
         ("-b SPY --dates random", 2, "random"),
         ("-b SPY --source nowhere.csv", 1, "nowhere.csv"),
         ("-b SPY --events 40", 1, "Lower --events"),
