@@ -215,6 +215,9 @@ def _frame(table: Any, max_bytes: int | None) -> tuple[str, pd.DataFrame]:
     if isinstance(frame.columns, pd.MultiIndex):
         raise InputError(f"{where}: several header levels.", remedy="Flatten the columns.")
     if isinstance(frame.index, pd.MultiIndex) or frame.index.name is not None:
+        again = [str(name) for name in frame.index.names if name in frame.columns]
+        if again:
+            raise InputError(f"{where}: {again[0]!r} is in the index and a column.", remedy="Drop one of the two.")
         frame = frame.reset_index()
     frame = frame.set_axis([str(name).strip().lower() for name in frame.columns], axis=1)
     if frame.empty:

@@ -111,7 +111,7 @@ def _splits(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _newest_last(table: pd.DataFrame) -> pd.DataFrame:
-    days = pd.Series(pd.to_datetime(table["date"], format="ISO8601", errors="coerce", utc=True))
+    days = pd.Series(pd.to_datetime(table["date"].astype(str), format="ISO8601", errors="coerce", utc=True))
     if len(days) > 1 and (days.diff().iloc[1:] < pd.Timedelta(0)).all():
         return table.iloc[::-1].reset_index(drop=True)
     return table

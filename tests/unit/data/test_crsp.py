@@ -237,3 +237,10 @@ def test_a_ticker_that_passed_from_firm_to_firm_is_refused(tmp_path) -> None:
     table.to_csv(tmp_path / "dsf.csv", index=False)
     with pytest.raises(DataSourceError, match="AAA was the ticker of 10001, 10002"):
         es.load_prices("AAA", source=tmp_path / "dsf.csv")
+
+
+def test_a_name_in_the_index_and_among_the_columns_is_refused() -> None:
+    table = pd.DataFrame({"permno": [1, 1], "date": ["2024-01-02", "2024-01-03"], "ret": [0.01, 0.02]})
+    table.index = pd.Index([1, 1], name="permno")
+    with pytest.raises(es.InputError, match="'permno' is in the index and a column"):
+        read_crsp(table)
