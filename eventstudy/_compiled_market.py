@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from eventstudy import kernels
 from eventstudy._compiled import _LINE, _fail, _jit, _negligible, _prefetch, prefetch_part
 from eventstudy._typing import FloatArray, IntArray
-from eventstudy.kernels import CHUNK, OK, SINGULAR, TOO_FEW, ZERO_VARIANCE, LinearArrays, WindowSums, share
+from eventstudy.kernels import OK, SINGULAR, TOO_FEW, ZERO_VARIANCE, LinearArrays, WindowSums, share
 
 _AHEAD = 2  # events between asking for returns and summing them
 _AHEAD_AR = 8
@@ -47,7 +48,8 @@ def fit_market(
     n, rows = len(security), len(values)
     per_row = (len(factor) >> _STRETCH) + 1
     per_row = per_row if n >= _PER_STRETCH * rows * per_row else 1
-    size = CHUNK * max(1, -(-n // (CHUNK * (os.cpu_count() or 1))))  # events dealt out together, by each core its own
+    # each core deals out events of its own: as many whole chunks as make its part
+    size = kernels.CHUNK * max(1, -(-n // (kernels.CHUNK * (os.cpu_count() or 1))))
     start, packed = np.empty((max(1, -(-n // size)), rows * per_row + 2), np.int64), np.empty(n, np.int64)
     moments = np.empty((len(factor), 2))
     line = _aligned(n, _LINE)

@@ -172,7 +172,8 @@ def check_ids(ids: IntArray | ObjectArray, origin: Origin) -> None:
     repeated = pd.Series(ids).duplicated().to_numpy()
     if repeated.any():
         row = int(np.flatnonzero(repeated)[0])
-        first = int(np.flatnonzero(ids == ids[row])[0])
+        # One by one: numpy drops the zero bytes at the end of a text that it compares an array with.
+        first = next(at for at, other in enumerate(ids) if other == ids[row])
         raise InputError(
             f"event_id {ids[row]!s} is used twice{origin.pair(first, row)}.",
             remedy="Give every event its own identifier, or none (concat: renumber=True).",

@@ -176,9 +176,9 @@ def _use_compiled(engine: Engine) -> Any:
     return module
 
 
-def share(work: Callable[[slice], None], n: int, size: int = CHUNK) -> None:
-    """Run ``work`` on chunks of ``n`` events, ``size`` each, on all cores where there is enough of it."""
-    parts = list(chunks(n, size))
+def share(work: Callable[[slice], None], n: int, size: int | None = None) -> None:
+    """Run ``work`` on chunks of ``n`` events (by default of ``CHUNK``), on all cores where there is enough of it."""
+    parts = list(chunks(n, size or CHUNK))
     workers = min(len(parts), os.cpu_count() or 1)
     if workers <= 1:
         for part in parts:

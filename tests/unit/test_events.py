@@ -733,3 +733,6 @@ def test_what_the_fuzzer_found():
     table = pd.DataFrame({"ticker": ["A"], "timestamp": [day], "weight": [1 + 2j]})
     with pytest.raises(InputError, match=r"weight of A \(row 1\) is \(1\+2j\); expected a positive number"):
         Events.from_frame(table)
+    table = pd.DataFrame({"ticker": ["A", "B"], "timestamp": [day, day], "event_id": ["\0", "\0"]})
+    with pytest.raises(InputError, match=r"event_id \0 is used twice \(row 1 and row 2\)"):
+        Events.from_frame(table)

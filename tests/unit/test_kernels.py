@@ -256,19 +256,30 @@ def test_fewest_rows(engine, p):
         assert fit.status.tolist() == status
 
 
-def test_many_events_share_the_work(monkeypatch):
-    """Chunks handed to threads give what one chunk gives, bit for bit."""
-    values, factors, _ = market(13, 2, missing=0.05)
+@pytest.mark.parametrize("p", [1, 2])
+@pytest.mark.parametrize("missing", [0.0, 0.02])
+def test_many_events_share_the_work(monkeypatch, p, missing):
+    """However events are dealt out to threads, and in whatever company one comes: the same bits."""
+    values, factors, _ = market(13, p, sessions=900, missing=missing)
+    values[3, 400:] = 1.7 * factors[0, 400:] + 1e-6 * values[3, 400:]  # hardly a residual
+    values[4] += 5.0  # a mean that is large beside the spread
     design = LinearDesign(factors, None, True)
     security, position = places(14, len(values), values.shape[1], 3000)
+    order = np.random.default_rng(15).permutation(3000)
     for e in ENGINES:
         whole = fit_linear(values, design, security, position, EST, EVENT, 20, engine=e)
-        monkeypatch.setattr(kernels, "_CHUNK", 77)
+        assert {OK, TOO_FEW} <= set(whole.status.tolist())
+        monkeypatch.setattr(kernels, "CHUNK", 77)
         monkeypatch.setattr(kernels, "_NUMPY_CHUNK", 1_000)
         parts = fit_linear(values, design, security, position, EST, EVENT, 20, engine=e)
         monkeypatch.undo()
+        mixed = fit_linear(values, design, security[order], position[order], EST, EVENT, 20, engine=e)
+        few = fit_linear(values, design, security[order[:9]], position[order[:9]], EST, EVENT, 20, engine=e)
         for name in whole.__slots__:
-            np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name), err_msg=name)
+            mine = getattr(whole, name)
+            np.testing.assert_array_equal(mine, getattr(parts, name), err_msg=name)
+            np.testing.assert_array_equal(mine[order], getattr(mixed, name), err_msg=name)
+            np.testing.assert_array_equal(mine[order[:9]], getattr(few, name), err_msg=name)
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.2])
