@@ -1,8 +1,7 @@
 """Compiled forms of the kernels; imported on first use, never at ``import eventstudy``.
 
-Each function has a plain numpy twin in :mod:`eventstudy.kernels` with the same contract. All release the GIL and
-write into arrays that the caller owns, so that threads can share one panel. ``reassoc`` lets the compiler use vector
-registers in sums; ``nnan`` is left out on purpose, because NaN is how the panel says "missing".
+Each function has a plain numpy twin in :mod:`eventstudy.kernels` with the same contract. All write into arrays
+that the caller owns, so that threads can share one panel.
 
 Sums of squares are taken in one pass about a pilot, the first usable row. No row is further than ``√n`` standard
 deviations from the mean, so the correction to the mean loses at most a factor ``n`` of precision, and as a rule none.
@@ -15,14 +14,12 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from eventstudy._numba import compiled, inlined
 from eventstudy.kernels import OK, SINGULAR, TOO_FEW, ZERO_VARIANCE
-
-_FAST = {"reassoc", "contract", "nsz"}
-_jit: Any = njit(nogil=True, cache=True, fastmath=_FAST, error_model="numpy")
 
 _LINE = 8  # float64 in a cache line
 _AHEAD = 32  # events between asking for part of a row and reading it
@@ -46,7 +43,7 @@ def _prefetch(typingctx: Any, array: Any, index: Any) -> Any:
     return types.void(array, types.intp), codegen
 
 
-@_jit
+@inlined
 def _prefetch_window(values: Any, security: Any, position: Any, i: int, first: int, last: int) -> None:
     """Ask for the returns of event ``i`` while the one before it is worked on."""
     if i < security.shape[0]:
@@ -57,7 +54,7 @@ def _prefetch_window(values: Any, security: Any, position: Any, i: int, first: i
             _prefetch(row, t)
 
 
-@_jit
+@inlined
 def prefetch_part(rows: Any, i: int, first: int, last: int) -> None:
     """Ask for part of row ``i``: the hardware does not guess the lines of rows that are read in part."""
     if i < rows.shape[0]:
@@ -66,13 +63,13 @@ def prefetch_part(rows: Any, i: int, first: int, last: int) -> None:
         _prefetch(rows[i], last)
 
 
-@_jit
+@inlined
 def _negligible(part: float, whole: float) -> bool:
     """Whether a sum of squares is nothing but rounding beside the other (1e-12 in units of the data)."""
     return part <= 1e-24 * whole
 
 
-@_jit
+@inlined
 def _fail(
     i: int, state: int, ar: Any, coef: Any, sigma2: Any, r2: Any, center: Any, inverse: Any, status: Any, n_ar: Any
 ) -> None:
@@ -86,7 +83,7 @@ def _fail(
     inverse[i, :] = np.nan
 
 
-@_jit
+@inlined
 def _factor(gram: Any, mean: Any, n: int, lower: Any) -> float:
     """Cholesky factor; the least share of a regressor's variance that the others leave, 0 where it is rounding."""
     least = 1.0
@@ -107,7 +104,7 @@ def _factor(gram: Any, mean: Any, n: int, lower: Any) -> float:
     return least
 
 
-@_jit
+@inlined
 def _solve(lower: Any, right: Any) -> None:
     """Solve ``L L' b = right`` in place."""
     p = lower.shape[0]
@@ -123,7 +120,7 @@ def _solve(lower: Any, right: Any) -> None:
         right[a] = total / lower[a, a]
 
 
-@_jit
+@inlined
 def _dot(u: Any, v: Any) -> float:
     total = 0.0
     for t in range(u.shape[0]):
@@ -131,7 +128,7 @@ def _dot(u: Any, v: Any) -> float:
     return total
 
 
-@_jit
+@compiled
 def fit_factors(
     values: Any,
     factors: Any,
@@ -272,7 +269,7 @@ def fit_factors(
                 ar[i, j] = np.nan
 
 
-@_jit
+@compiled
 def window_sums(
     ar: Any,
     factors: Any,
@@ -320,7 +317,7 @@ def window_sums(
         scale[i] = multiplier
 
 
-@_jit
+@compiled
 def residuals(
     values: Any, factors: Any, offset: Any, intercept: bool, coef: Any, security: Any, position: Any, est: Any, out: Any
 ) -> None:
@@ -343,7 +340,7 @@ def residuals(
                 out[i, j] = np.nan
 
 
-@_jit
+@compiled
 def add_residuals(
     e: Any, group: Any, weight: Any, total: Any, total_weight: Any, scores: Any, counts: Any, scored: Any
 ) -> None:
@@ -374,7 +371,7 @@ def add_residuals(
             count[j] += 1.0 if ok and unit > 0.0 else 0.0  # a row without variance correlates with none
 
 
-@_jit
+@compiled
 def meeting_dates(dates: Any, size: Any, scores: Any, counts: Any, min_shared: int, complete: bool) -> float:
     """Sum over pairs of events on different dates of the product of their scores, per shared date."""
     length = scores.shape[1]

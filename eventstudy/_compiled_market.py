@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from eventstudy import kernels
-from eventstudy._compiled import _LINE, _fail, _jit, _negligible, _prefetch, prefetch_part
+from eventstudy._compiled import _LINE, _fail, _negligible, _prefetch, prefetch_part
+from eventstudy._numba import compiled, inlined
 from eventstudy._typing import FloatArray, IntArray
 from eventstudy.kernels import OK, SINGULAR, TOO_FEW, ZERO_VARIANCE, LinearArrays, WindowSums, share
 
@@ -99,7 +100,7 @@ def _aligned(n: int, width: int) -> FloatArray:
     return room[skip : skip + n * width].reshape(n, width)
 
 
-@_jit
+@compiled
 def by_stretch(security: Any, position: Any, first: int, last: int, per_row: int, start: Any, packed: Any) -> None:
     """Counting sort of events ``first..last``: those of stretch ``g`` fill ``packed[start[g] : start[g + 1]]``.
 
@@ -121,18 +122,18 @@ def by_stretch(security: Any, position: Any, first: int, last: int, per_row: int
         start[g + 1] = at + 1
 
 
-@_jit
+@inlined
 def _stretch(security: int, position: int, per_row: int) -> int:
     return security * per_row + min(max(0, position >> _STRETCH), per_row - 1)
 
 
-@_jit
+@inlined
 def _bounds(at: int, est: Any, n_sessions: int) -> tuple[int, int]:
     low = min(max(0, at + est[0]), n_sessions)
     return low, max(low, min(n_sessions, at + est[1] + 1))
 
 
-@_jit
+@compiled
 def regressor_moments(factor: Any, position: Any, est: Any, moments: Any) -> None:
     """Mean and centred sum of squares of the regressor before each event column; NaN where it is not complete.
 
@@ -162,7 +163,7 @@ def regressor_moments(factor: Any, position: Any, est: Any, moments: Any) -> Non
         moments[at, 1] = sxx
 
 
-@_jit
+@inlined
 def _fit_with_care(y: Any, x: Any, min_obs: int, out: Any) -> None:
     """One event with returns missing, or of which sums about zero lose digits: sums of what is there about a pilot."""
     pilot_y = 0.0
@@ -227,7 +228,7 @@ def _fit_with_care(y: Any, x: Any, min_obs: int, out: Any) -> None:
     out[_STATUS] = OK
 
 
-@_jit
+@compiled
 def fit_sorted(
     values: Any,
     factor: Any,
@@ -258,7 +259,7 @@ def fit_sorted(
                     _fit_with_care(values[stretch // per_row, at:end], factor[at:end], min_obs, out)
 
 
-@_jit
+@inlined
 def _fit_plainly(
     values: Any,
     factor: Any,
@@ -329,7 +330,7 @@ def _fit_plainly(
     return left
 
 
-@_jit
+@compiled
 def spread(
     values: Any,
     factor: Any,
@@ -393,7 +394,7 @@ def spread(
                 n_ar[i] += 1 if ar[i, j] == ar[i, j] else 0
 
 
-@_jit
+@compiled
 def window_sums(
     ar: Any,
     factor: Any,

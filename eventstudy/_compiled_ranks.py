@@ -11,12 +11,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-_jit: Any = njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
+from eventstudy._numba import compiled, inlined
 
 
-@_jit
+@inlined
 def _sorted_event(row: Any, extra: Any, raw: Any, source: Any, head: Any, value: Any, column: Any) -> int:
     """Sort the values of two arrays that are not NaN into ``value``, their columns into ``column``; how many they are.
 
@@ -64,12 +63,12 @@ def _sorted_event(row: Any, extra: Any, raw: Any, source: Any, head: Any, value:
     return m
 
 
-@_jit
+@inlined
 def _bucket(u: float, buckets: int) -> int:
     return min(max(int(0.5 * buckets * (1.0 + u / (0.8 + abs(u)))), 0), buckets - 1)
 
 
-@_jit
+@compiled
 def session_sums(
     residuals: Any,
     ar: Any,
@@ -132,7 +131,7 @@ def session_sums(
             start = end
 
 
-@_jit
+@compiled
 def threshold_sums(residuals: Any, threshold: Any, above: Any, centred: Any, variance: Any) -> None:
     """Rank one value per window beside the residuals of its event; see ``GeneralisedRanks``."""
     for i in range(residuals.shape[0]):
@@ -156,7 +155,7 @@ def threshold_sums(residuals: Any, threshold: Any, above: Any, centred: Any, var
             variance[w] += m * unit / 12.0
 
 
-@_jit
+@compiled
 def positive_shares(residuals: Any, lengths: Any, share: Any) -> None:
     """Share of positive sums among all complete windows of each length; NaN where there is none."""
     n_est = residuals.shape[1]
@@ -174,7 +173,7 @@ def positive_shares(residuals: Any, lengths: Any, share: Any) -> None:
             share[i, k] = up / there if there > 0.0 else np.nan
 
 
-@_jit
+@inlined
 def _roll(e: Any, length: int, rolled: Any) -> None:
     """Sums over every window of ``length`` sessions, added up afresh: a running sum would blur exact zeros."""
     last = e.shape[0] - length + 1

@@ -6,27 +6,14 @@ Events are added one after another, so that the sums do not depend, to the last 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import numpy as np
-from numba import njit
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def _jit(function: Function) -> Function:
-    # ``reassoc`` lets sums within an event use vector registers; ``nnan`` is left out: NaN says "missing"
-    options: dict[str, Any] = {
-        "nogil": True,
-        "cache": True,
-        "fastmath": {"reassoc", "contract", "nsz"},
-        "error_model": "numpy",
-    }
-    return cast(Function, njit(**options)(function))
+from eventstudy._numba import compiled
 
 
-@_jit
+@compiled
 def in_sample_scale(
     running: Any, start: Any, n_obs: Any, center: Any, inverse: Any, intercept: bool, length: int, out: Any
 ) -> None:
@@ -50,7 +37,7 @@ def in_sample_scale(
             out[i, w] = value
 
 
-@_jit
+@compiled
 def pseudo_values(
     e: Any, scale: Any, std_error: Any, dof: Any, length: int, least: float, clip: float, studentised: bool, out: Any
 ) -> None:
@@ -82,7 +69,7 @@ def pseudo_values(
                 sums[w] *= std_error[i] / np.sqrt(square / nu * factor)
 
 
-@_jit
+@compiled
 def add_moments(values: Any, weight: Any, sums: Any) -> None:
     """Add count, ``w``, ``w²``, ``w x``, ``w² x`` and ``w² x²`` over events, for every window."""
     for i in range(values.shape[0]):
@@ -100,7 +87,7 @@ def add_moments(values: Any, weight: Any, sums: Any) -> None:
             sums[5, s] += ww * x * x
 
 
-@_jit
+@compiled
 def count_exceeding(values: Any, bar: Any, largest: Any, own: Any, own_n: Any, joint: Any, joint_n: Any) -> None:
     """Windows in which an event, and the largest of it and the events before it, reaches the event's bar."""
     for i in range(values.shape[0]):

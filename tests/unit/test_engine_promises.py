@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 
@@ -150,3 +153,35 @@ def test_no_model_depends_on_chunks_executor_or_order(name, processes):
     table = whole.tests(-1, 1, draws=49)
     for other in (*others.values(), shuffled):
         pd.testing.assert_frame_equal(table, other.tests(-1, 1, draws=49), check_exact=True)
+
+
+SMALL_STUDY = """
+import hashlib
+import numpy as np, pandas as pd
+import eventstudy as es
+
+rng = np.random.default_rng(4)
+x = 0.02 * rng.standard_normal((24, 400))
+x[5:9][rng.random((4, 400)) < 0.1] = np.nan
+sessions = pd.bdate_range("2020-01-01", periods=400)
+panel = es.ReturnPanel(x, pd.Index([f"S{i}" for i in range(24)], dtype=object), sessions)
+row, at = rng.integers(4, 24, 60), rng.permutation(np.arange(90, 380))[:60]
+events = es.Events.from_frame(pd.DataFrame({"ticker": [f"S{i}" for i in row], "date": sessions[at]}))
+found = []
+for model in (es.MarketModel("S0"), es.FactorModel(["S0", "S1", "S2"])):
+    res = es.EventStudy(panel, events, model, (-70, -11), (-3, 3), min_obs=40).fit()
+    numbers = [res.fit.coef, res.fit.sigma2, res.fit.ar, res.car(-1, 1)["t"], res.tests(-1, 1, draws=49)["statistic"]]
+    found.append(hashlib.sha256(b"".join(np.ascontiguousarray(x).tobytes() for x in numbers)).hexdigest())
+print(found)
+"""
+
+
+def test_numbers_do_not_depend_on_who_compiled_the_kernels(tmp_path):
+    """A process that compiles them and one that finds them in the cache sum in the same order."""
+    pytest.importorskip("numba")
+    command = [sys.executable, "-W", "ignore", "-c", SMALL_STUDY]
+    where = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    first, second = (subprocess.run(command, env=where, capture_output=True, text=True, check=True) for _ in range(2))
+    assert list(tmp_path.rglob("*.nbi"))
+    assert first.stdout.startswith("['")
+    assert first.stdout == second.stdout
