@@ -326,18 +326,24 @@ def residuals(
     p = factors.shape[0]
     shift = 1 if intercept else 0
     for i in range(security.shape[0]):
-        y = values[security[i]]
-        for j in range(est[1] - est[0] + 1):
-            t = position[i] + est[0] + j
-            if 0 <= t < n_sessions:
-                e = y[t] - offset[t]
-                if intercept:
-                    e -= coef[i, 0]
-                for a in range(p):
-                    e -= coef[i, a + shift] * factors[a, t]
-                out[i, j] = e
-            else:
-                out[i, j] = np.nan
+        _prefetch_window(values, security, position, i + 1, est[0], est[1])
+        first = position[i] + est[0]
+        low = min(max(0, first), n_sessions)
+        high = max(low, min(n_sessions, position[i] + est[1] + 1))
+        alpha = coef[i, 0] if intercept else 0.0
+        y = values[security[i], low:high]
+        base = offset[low:high]
+        row = out[i]
+        row[: low - first] = np.nan
+        row[high - first :] = np.nan
+        e = row[low - first : high - first]
+        for t in range(e.shape[0]):
+            e[t] = y[t] - base[t] - alpha
+        for a in range(p):
+            slope = coef[i, a + shift]
+            x = factors[a, low:high]
+            for t in range(e.shape[0]):
+                e[t] -= slope * x[t]
 
 
 @compiled

@@ -15,63 +15,65 @@ import numpy as np
 from eventstudy._numba import compiled, inlined
 
 
-@inlined
-def _sorted_event(row: Any, extra: Any, raw: Any, source: Any, head: Any, value: Any, column: Any) -> int:
-    """Sort the values of two arrays that are not NaN into ``value``, their columns into ``column``; how many they are.
+@compiled
+def sort_keys(residuals: Any, ar: Any, rounded: Any, key: Any, mask: int, most: int, shift: int) -> None:
+    """Whole numbers in the order of the values of each event, the column of each value in their last bits.
 
-    Values are dealt into as many buckets as there are columns by a smooth monotone map, which spreads returns about
-    evenly; an insertion pass then settles the order inside buckets. It is several times as fast as comparing.
+    ``rounded`` and ``key`` are one memory, of floats and of the whole numbers of their bits, ``shift`` bits and a sign.
+    Values that are near each other may come in either order; missing ones come last.
     """
-    first = row.shape[0]
-    m = 0
-    total = 0.0
-    for t in range(first + extra.shape[0]):
-        x = row[t] if t < first else extra[t - first]
-        if x == x:
-            raw[m] = x
-            source[m] = t
-            total += x
-            m += 1
-    if m == 0:
-        return 0
-    mean = total / m
-    spread = 0.0
-    for j in range(m):
-        spread += abs(raw[j] - mean)
-    unit = m / spread if spread > 0.0 else 0.0
-    buckets = head.shape[0] - 1
-    head[:] = 0
-    for j in range(m):
-        head[_bucket((raw[j] - mean) * unit, buckets) + 1] += 1
-    for b in range(buckets):
-        head[b + 1] += head[b]
-    for j in range(m):
-        b = _bucket((raw[j] - mean) * unit, buckets)
-        value[head[b]] = raw[j]
-        column[head[b]] = source[j]
-        head[b] += 1
-    for j in range(1, m):
-        x = value[j]
-        t = column[j]
-        i = j - 1
-        while i >= 0 and value[i] > x:
-            value[i + 1] = value[i]
-            column[i + 1] = column[i]
-            i -= 1
-        value[i + 1] = x
-        column[i + 1] = t
-    return m
+    n_est = residuals.shape[1]
+    for i in range(residuals.shape[0]):
+        into = rounded[i, :n_est]
+        for t in range(n_est):
+            into[t] = residuals[i, t]
+        into = rounded[i, n_est:]
+        for t in range(into.shape[0]):
+            into[t] = ar[i, t]
+        bits = key[i]
+        for t in range(bits.shape[0]):
+            whole = bits[t]
+            whole ^= (whole >> shift) & most
+            bits[t] = (whole & ~mask) | t
+        for t in range(n_est):
+            bits[t] = bits[t] if residuals[i, t] == residuals[i, t] else (most & ~mask) | t
+        for t in range(n_est, bits.shape[0]):
+            bits[t] = bits[t] if ar[i, t - n_est] == ar[i, t - n_est] else (most & ~mask) | t
 
 
 @inlined
-def _bucket(u: float, buckets: int) -> int:
-    return min(max(int(0.5 * buckets * (1.0 + u / (0.8 + abs(u)))), 0), buckets - 1)
+def _places_with_ties(value: Any, column: Any, m: int, n_est: int, place: Any, own_place: Any) -> None:
+    start = 0
+    own_before = 0
+    while start < m:
+        end = start + 1
+        while end < m and value[end] == value[start]:
+            end += 1
+        own_here = 0
+        for j in range(start, end):
+            own_here += 1 if column[j] < n_est else 0
+        for j in range(start, end):
+            place[column[j]] = 0.5 * (start + 1 + end)
+            own_place[column[j]] = own_before + 0.5 * (own_here + 1)
+        own_before += own_here
+        start = end
+
+
+@inlined
+def _add_session(x: Any, place: Any, median: float, unit: float, count: Any, rank: Any, sign: Any) -> None:
+    for t in range(x.shape[0]):
+        there = x[t] == x[t]
+        count[t] += 1.0 if there else 0.0
+        rank[t] += place[t] * unit if there else 0.0
+        sign[t] += (1.0 if x[t] > median else 0.0) - (1.0 if x[t] < median else 0.0)
 
 
 @compiled
 def session_sums(
     residuals: Any,
     ar: Any,
+    key: Any,
+    mask: int,
     weight: Any,
     count: Any,
     rank: Any,
@@ -82,53 +84,68 @@ def session_sums(
     weighted: Any,
     weights: Any,
 ) -> None:
-    """Add events to the sums by session; see ``SessionSums``."""
+    """Add events to the sums by session, the sorted :func:`sort_keys` of each given; see ``SessionSums``."""
     n_est = residuals.shape[1]
     n_all = n_est + ar.shape[1]
-    raw = np.empty(n_all)
-    source = np.empty(n_all, np.int64)
-    head = np.empty(n_all + 1, np.int64)
     value = np.empty(n_all)
     column = np.empty(n_all, np.int64)
+    both = np.empty(n_all)
+    place = np.empty(n_all)
+    own_place = np.empty(n_all)  # among the residuals alone
     for i in range(residuals.shape[0]):
         e = residuals[i]
+        a = ar[i]
         w = weight[i]
         n_own = 0
         for t in range(n_est):
-            ok = e[t] == e[t]
-            x = e[t] if ok else 0.0
-            n_own += 1 if ok else 0
+            n_own += 1 if e[t] == e[t] else 0
+        m = n_own
+        for t in range(a.shape[0]):
+            m += 1 if a[t] == a[t] else 0
+        for t in range(n_est):
+            there = e[t] == e[t]
+            x = e[t] if there else 0.0
             total[t] += x
             absolute[t] += w * abs(x)
             weighted[t] += w * x
-            weights[t] += w if ok else 0.0
-        m = _sorted_event(e, ar[i], raw, source, head, value, column)
+            weights[t] += w if there else 0.0
         if m == 0:
             continue
+        both[:n_est] = e
+        both[n_est:] = a
+        keys = key[i]
+        last = -np.inf
+        ties = False
+        for j in range(m):
+            t = keys[j] & mask
+            x = both[t]
+            k = j
+            if x < last:  # near values only: the keys have settled the rest
+                while k > 0 and value[k - 1] > x:
+                    value[k] = value[k - 1]
+                    column[k] = column[k - 1]
+                    k -= 1
+            value[k] = x
+            column[k] = t
+            last = value[j]
+        for j in range(1, m):
+            ties |= value[j] == value[j - 1]
+        if ties:
+            _places_with_ties(value, column, m, n_est, place, own_place)
+        else:
+            own = 1.0
+            for j in range(m):
+                t = column[j]
+                place[t] = j + 1.0
+                own_place[t] = own
+                own += 1.0 if t < n_est else 0.0
         median = 0.5 * (value[(m - 1) // 2] + value[m // 2])
         unit = 1.0 / (m + 1.0)
+        _add_session(e, place[:n_est], median, unit, count[:n_est], rank[:n_est], sign[:n_est])
+        _add_session(a, place[n_est:], median, unit, count[n_est:], rank[n_est:], sign[n_est:])
         own_unit = 1.0 / (n_own + 2.0)
-        start = 0
-        own_before = 0
-        while start < m:
-            end = start + 1
-            while end < m and value[end] == value[start]:
-                end += 1
-            own_here = 0
-            for j in range(start, end):
-                own_here += 1 if column[j] < n_est else 0
-            place = 0.5 * (start + 1 + end) * unit
-            own_place = (own_before + 0.5 * (own_here + 1)) * own_unit
-            side = 1.0 if value[start] > median else (-1.0 if value[start] < median else 0.0)
-            for j in range(start, end):
-                t = column[j]
-                count[t] += 1.0
-                rank[t] += place
-                sign[t] += side
-                if t < n_est:
-                    own_rank[t] += own_place
-            own_before += own_here
-            start = end
+        for t in range(n_est):
+            own_rank[t] += own_place[t] * own_unit if e[t] == e[t] else 0.0
 
 
 @compiled

@@ -129,9 +129,19 @@ class LinearArrays:
             n_ar=np.empty(n, np.int32),
         )
 
-    def take(self, which: Any) -> LinearArrays:
-        """Arrays of some of the events (views for a slice, copies otherwise)."""
-        return LinearArrays(*(getattr(self, name)[which] for name in self.__slots__))
+    def take(self, which: IntArray | slice) -> LinearArrays:
+        """Arrays of some of the events: views for a slice, otherwise copies of the rows numbered."""
+        arrays = [getattr(self, name) for name in self.__slots__]
+        if isinstance(which, slice) or len(which) <= CHUNK:
+            return LinearArrays(*(array[which] for array in arrays))
+        copies = [np.empty((len(which), *array.shape[1:]), array.dtype) for array in arrays]
+
+        def copy(part: slice) -> None:
+            for array, into in zip(arrays, copies, strict=True):
+                np.take(array, which[part], axis=0, out=into[part], mode="clip")  # clip: no buffer
+
+        share(copy, len(which))
+        return LinearArrays(*copies)
 
 
 @dataclass(frozen=True, slots=True)

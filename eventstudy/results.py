@@ -117,7 +117,7 @@ class EventStudyResults:
     def _battery(self) -> Battery:
         """Tests across the events, put in order first: no sum depends on the order in which they were given."""
         fit, weights, index = self.fit, self._weights, self.fit.index
-        order = np.lexsort((index.security, index.position))
+        order = np.argsort(index.position * self.study.returns.n_securities + index.security)  # no two are equal
         if (np.diff(order) != 1).any():
             fit, weights = fit.take(order), None if weights is None else weights[order]
         return Battery(fit, weights, self.study.missing == "skip")

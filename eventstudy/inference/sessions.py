@@ -34,6 +34,7 @@ Residuals = Callable[[IntArray], FloatArray]
 """Rows of events to their estimation-window residuals, shape (len, L1), NaN where missing."""
 
 _CHUNK = 1_000  # 2 MB of residuals at 250 sessions: they stay in the cache
+_SHORT_KEYS = 2_048  # columns of both windows up to which the keys of a sort have 32 bits
 _Part = TypeVar("_Part")
 
 
@@ -149,8 +150,10 @@ def session_sums(
         e = residuals(part)
         out = SessionSums.zeros(len(part), e.shape[1], ar.shape[1])
         weight = np.ones(len(part)) if weights is None else weights[part]
-        add = _session_sums_numpy if compiled is None else compiled.session_sums
-        add(e, ar[part], weight, *out.arrays())
+        if compiled is None:
+            _session_sums_numpy(e, ar[part], weight, *out.arrays())
+        else:
+            _session_sums_compiled(compiled, e, ar[part], weight, out)
         return out
 
     if not len(rows):
@@ -158,10 +161,26 @@ def session_sums(
     return functools.reduce(SessionSums.plus, _in_chunks(rows, work))
 
 
+def _session_sums_compiled(
+    compiled: Any, residuals: FloatArray, ar: FloatArray, weight: FloatArray, out: SessionSums
+) -> None:
+    """Sort keys, which numpy sorts in vector registers, between two compiled passes."""
+    n_all = residuals.shape[1] + ar.shape[1]
+    # the fewer bits the column takes, the fewer values come out of order and have to be moved
+    kind, whole = (np.float32, np.int32) if n_all <= _SHORT_KEYS else (np.float64, np.int64)
+    rounded = np.empty((len(residuals), n_all), kind)
+    key = rounded.view(whole)
+    mask, most = whole((1 << (n_all - 1).bit_length()) - 1), whole(np.iinfo(whole).max)
+    with np.errstate(over="ignore"):
+        compiled.sort_keys(residuals, ar, rounded, key, mask, most, whole(np.iinfo(whole).bits - 1))
+    key.sort(axis=1)
+    compiled.session_sums(residuals, ar, key, mask, weight, *out.arrays())
+
+
 def midranks(values: FloatArray) -> FloatArray:
     """Ranks from 1 within each row, means of ranks for ties; NaN keeps no rank. Shape (n, length)."""
     n, length = values.shape
-    order = np.argsort(values, axis=1, kind="stable")
+    order = np.argsort(values, axis=1)  # ties share a rank, in whatever order they come
     ordered = np.take_along_axis(values, order, axis=1)
     place = np.broadcast_to(np.arange(length), (n, length))
     starts = np.ones((n, length), dtype=bool)

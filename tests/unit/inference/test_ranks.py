@@ -190,6 +190,36 @@ def test_compiled_sums_are_those_of_numpy(missing, ties):
         np.testing.assert_allclose(share, expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("columns", [60, 3_000])
+@pytest.mark.parametrize("scale", [1.0, 1e-300, 1e300])
+def test_ranks_of_values_that_are_nearly_equal(columns, scale):
+    """Whatever the keys of the sort hold of a value, the ranks are those of scipy."""
+    pytest.importorskip("numba")
+    rng = np.random.default_rng(columns)
+    values = scale * (1.0 + np.spacing(1.0) * rng.integers(0, columns // 2, (7, columns)))  # last bits differ, ties too
+    values[1] = np.sort(values[1])[::-1]
+    values[2, 10] = 1e6 * scale  # beside one so large all others are alike
+    values[3] *= rng.choice([-1.0, 1.0], columns)
+    values[4] = scale * rng.standard_normal(columns)
+    values[5, rng.random(columns) < 0.3] = np.nan
+    values[6] = np.nan
+    values[6, [3, columns - 2]] = -0.0, 0.0
+    n_est = columns - 9
+    e, ar = np.ascontiguousarray(values[:, :n_est]), np.ascontiguousarray(values[:, n_est:])
+    for i, row in enumerate(values):
+        sums = sessions.session_sums(lambda rows: e[rows], ar, None, np.array([i]), engine="compiled")
+        there, own = ~np.isnan(row), ~np.isnan(e[i])
+        rank, own_rank, sign = np.zeros(columns), np.zeros(n_est), np.zeros(columns)
+        rank[there] = stats.rankdata(row[there]) / (1 + there.sum())
+        own_rank[own] = stats.rankdata(e[i, own]) / (2 + own.sum())
+        low, high = np.sort(row[there])[[(there.sum() - 1) // 2, there.sum() // 2]]
+        sign[there] = np.sign(row[there] - (low + (high - low) / 2))
+        np.testing.assert_array_equal(sums.count, there)
+        np.testing.assert_allclose(sums.rank, rank, rtol=1e-14)
+        np.testing.assert_allclose(sums.own_rank, own_rank, rtol=1e-14)
+        np.testing.assert_array_equal(sums.sign, sign)
+
+
 def test_midranks_are_scipys():
     values = rows_of_returns(4, 50, 30, missing=0.2, ties=True)
     expected = stats.rankdata(values, axis=1, nan_policy="omit")
