@@ -129,12 +129,68 @@ def _dot(u: Any, v: Any) -> float:
 
 
 @compiled
+def design_moments(
+    factors: Any, offset: Any, intercept: bool, dates: Any, est: Any, mean: Any, lower: Any, inverse: Any, plain: Any
+) -> None:
+    """What the events of one date share: means, Cholesky factor and inverse of the regressors' centred products.
+
+    ``plain`` is left False where a regressor is missing, or so large beside its spread, or so close to the others, that
+    sums about zero would lose digits.
+    """
+    n_sessions = factors.shape[1]
+    p = factors.shape[0]
+    data = np.empty((p, est[1] - est[0] + 1))
+    gram = np.empty((p, p))
+    step = np.empty(p)
+    for d in range(dates.shape[0]):
+        low = min(max(0, dates[d] + est[0]), n_sessions)
+        high = max(low, min(n_sessions, dates[d] + est[1] + 1))
+        n = high - low
+        plain[d] = False
+        if n == 0 or np.isnan(offset[low:high].sum()):
+            continue
+        good = True
+        for a in range(p):
+            x = factors[a, low:high]
+            total = 0.0
+            for t in range(n):
+                total += x[t]
+            mean[d, a] = total / n if intercept else 0.0
+            column = data[a, :n]
+            for t in range(n):
+                column[t] = x[t] - mean[d, a]
+            for b in range(a + 1):
+                gram[a, b] = _dot(column, data[b, :n])
+            good &= n * mean[d, a] * mean[d, a] <= 16.0 * gram[a, a]
+        if not good or _factor(gram, mean[d], n, lower[d]) < 1e-2:
+            continue
+        plain[d] = True
+        for b in range(p):
+            _unit_solution(lower[d], b, step, inverse[d])
+
+
+@inlined
+def _unit_solution(lower: Any, b: int, step: Any, inverse: Any) -> None:
+    """Column ``b`` of the inverse, lower part packed by rows."""
+    step[:] = 0.0
+    step[b] = 1.0
+    _solve(lower, step)
+    for a in range(b, step.shape[0]):
+        inverse[a * (a + 1) // 2 + b] = step[a]
+
+
+@compiled
 def fit_factors(
     values: Any,
     factors: Any,
     offset: Any,
     intercept: bool,
     kept: Any,
+    date: Any,
+    means: Any,
+    lowers: Any,
+    inverses: Any,
+    plain: Any,
     security: Any,
     position: Any,
     est: Any,
@@ -152,7 +208,9 @@ def fit_factors(
 ) -> None:
     """Any number of regressors: normal equations of centred columns by Cholesky, corrected where they are close.
 
-    ``kept``, of shape (n, L1) or empty, says which sessions of each estimation window may be used.
+    ``kept``, of shape (n, L1) or empty, says which sessions of each estimation window may be used. ``date`` numbers the
+    :func:`design_moments` of each event; without a return missing, or the need of a correction, they are all of the
+    regressors' part.
     """
     n_sessions = values.shape[1]
     p = factors.shape[0]
@@ -174,73 +232,104 @@ def fit_factors(
         length = high - low
         y = values[security[i], low:high]
         base = offset[low:high]
-        ok = use[:length]
-        for t in range(length):
-            ok[t] = 1.0 if (y[t] == y[t]) & (base[t] == base[t]) else 0.0
-        if kept.shape[0] > 0:
-            first = low - (at + est[0])
-            allowed = kept[i, first : first + length]
-            for t in range(length):
-                ok[t] = ok[t] if allowed[t] else 0.0
-        for a in range(p):
-            x = factors[a, low:high]
-            for t in range(length):
-                ok[t] = ok[t] if x[t] == x[t] else 0.0
-        count = 0.0
-        for t in range(length):
-            count += ok[t]
-        n = int(count)
-        n_obs[i] = n
-        if n < min_obs or n <= k:
-            _fail(i, TOO_FEW, ar, coef, sigma2, r2, center, inverse, status, n_ar)
-            continue
-        for a in range(p + 1):
-            column = data[a, :length]
+        n = length
+        syy = 0.0
+        ssr = -1.0  # until it is known
+        if kept.shape[0] == 0 and plain[date[i]] and n >= min_obs and n > k:
+            e = data[p, :length]
             total = 0.0
-            if a < p:
+            for t in range(length):
+                e[t] = y[t] - base[t]
+                total += e[t]
+                syy += e[t] * e[t]
+            mean[p] = total / n if intercept else 0.0
+            syy -= mean[p] * total
+            # neither holds where a return is missing, so that the sums are NaN
+            if (n * mean[p] * mean[p] <= 16.0 * syy) & (syy > 0.0):
+                rest = syy
+                for a in range(p):
+                    mean[a] = means[date[i], a]
+                    step[a] = _dot(factors[a, low:high], e) - mean[a] * total
+                    beta[a] = step[a]
+                _solve(lowers[date[i]], beta)
+                for a in range(p):
+                    rest -= beta[a] * step[a]
+                if rest >= 1e-3 * syy:
+                    ssr = rest
+                    inverse[i] = inverses[date[i]]
+        if ssr < 0.0:
+            ok = use[:length]
+            for t in range(length):
+                ok[t] = 1.0 if (y[t] == y[t]) & (base[t] == base[t]) else 0.0
+            if kept.shape[0] > 0:
+                first = low - (at + est[0])
+                allowed = kept[i, first : first + length]
+                for t in range(length):
+                    ok[t] = ok[t] if allowed[t] else 0.0
+            for a in range(p):
                 x = factors[a, low:high]
                 for t in range(length):
-                    column[t] = x[t] if ok[t] > 0.0 else 0.0
-                    total += column[t]
-            else:
-                for t in range(length):
-                    column[t] = y[t] - base[t] if ok[t] > 0.0 else 0.0
-                    total += column[t]
-            mean[a] = total / n if intercept else 0.0
-            if intercept:
-                for t in range(length):
-                    column[t] = (column[t] - mean[a]) * ok[t]
-        e = data[p, :length]
-        syy = _dot(e, e)
-        sum_yy = syy + n * mean[p] * mean[p]
-        for a in range(p):
-            beta[a] = _dot(data[a, :length], e)
-            for b in range(a + 1):
-                gram[a, b] = _dot(data[a, :length], data[b, :length])
-        least = _factor(gram, mean, n, lower)
-        if least == 0.0:
-            _fail(i, SINGULAR, ar, coef, sigma2, r2, center, inverse, status, n_ar)
-            continue
-        _solve(lower, beta)
-        for a in range(p):
-            x = data[a, :length]
+                    ok[t] = ok[t] if x[t] == x[t] else 0.0
+            count = 0.0
             for t in range(length):
-                e[t] -= beta[a] * x[t]
-        ssr = _dot(e, e)
-        if p > 0 and (least < 1e-2 or ssr < 1e-4 * syy):  # one correction from the residuals
+                count += ok[t]
+            n = int(count)
+            if n < min_obs or n <= k:
+                n_obs[i] = n
+                _fail(i, TOO_FEW, ar, coef, sigma2, r2, center, inverse, status, n_ar)
+                continue
+            for a in range(p + 1):
+                column = data[a, :length]
+                total = 0.0
+                if a < p:
+                    x = factors[a, low:high]
+                    for t in range(length):
+                        column[t] = x[t] if ok[t] > 0.0 else 0.0
+                        total += column[t]
+                else:
+                    for t in range(length):
+                        column[t] = y[t] - base[t] if ok[t] > 0.0 else 0.0
+                        total += column[t]
+                mean[a] = total / n if intercept else 0.0
+                if intercept:
+                    for t in range(length):
+                        column[t] = (column[t] - mean[a]) * ok[t]
+            e = data[p, :length]
+            syy = _dot(e, e)
+            sum_yy = syy + n * mean[p] * mean[p]
             for a in range(p):
-                step[a] = _dot(data[a, :length], e)
-            _solve(lower, step)
+                beta[a] = _dot(data[a, :length], e)
+                for b in range(a + 1):
+                    gram[a, b] = _dot(data[a, :length], data[b, :length])
+            least = _factor(gram, mean, n, lower)
+            if least == 0.0:
+                n_obs[i] = n
+                _fail(i, SINGULAR, ar, coef, sigma2, r2, center, inverse, status, n_ar)
+                continue
+            _solve(lower, beta)
             for a in range(p):
-                beta[a] += step[a]
                 x = data[a, :length]
                 for t in range(length):
-                    e[t] -= step[a] * x[t]
+                    e[t] -= beta[a] * x[t]
             ssr = _dot(e, e)
-        if _negligible(ssr, sum_yy):
-            _fail(i, ZERO_VARIANCE, ar, coef, sigma2, r2, center, inverse, status, n_ar)
-            continue
+            if p > 0 and (least < 1e-2 or ssr < 1e-4 * syy):  # one correction from the residuals
+                for a in range(p):
+                    step[a] = _dot(data[a, :length], e)
+                _solve(lower, step)
+                for a in range(p):
+                    beta[a] += step[a]
+                    x = data[a, :length]
+                    for t in range(length):
+                        e[t] -= step[a] * x[t]
+                ssr = _dot(e, e)
+            if _negligible(ssr, sum_yy):
+                n_obs[i] = n
+                _fail(i, ZERO_VARIANCE, ar, coef, sigma2, r2, center, inverse, status, n_ar)
+                continue
+            for b in range(p):
+                _unit_solution(lower, b, step, inverse[i])
         status[i] = OK
+        n_obs[i] = n
         alpha = mean[p]
         for a in range(p):
             alpha -= beta[a] * mean[a]
@@ -250,23 +339,24 @@ def fit_factors(
             coef[i, 0] = alpha
         sigma2[i] = ssr / (n - k)
         r2[i] = 1.0 - ssr / syy if k > 0 else np.nan
-        for b in range(p):  # column b of (X'X)^-1, lower part packed by rows
-            step[:] = 0.0
-            step[b] = 1.0
-            _solve(lower, step)
-            for a in range(b, p):
-                inverse[i, a * (a + 1) // 2 + b] = step[a]
-        n_ar[i] = 0
-        for j in range(event[1] - event[0] + 1):
-            t = at + event[0] + j
-            if 0 <= t < n_sessions:
-                left = values[security[i], t] - offset[t] - alpha
-                for a in range(p):
-                    left -= beta[a] * factors[a, t]
-                ar[i, j] = left
-                n_ar[i] += 1 if left == left else 0
-            else:
-                ar[i, j] = np.nan
+        first = at + event[0]
+        low = min(max(0, first), n_sessions)
+        high = max(low, min(n_sessions, at + event[1] + 1))
+        ar[i, : low - first] = np.nan
+        ar[i, high - first :] = np.nan
+        left = ar[i, low - first : high - first]
+        y = values[security[i], low:high]
+        base = offset[low:high]
+        for t in range(left.shape[0]):
+            left[t] = y[t] - base[t] - alpha
+        for a in range(p):
+            x = factors[a, low:high]
+            for t in range(left.shape[0]):
+                left[t] -= beta[a] * x[t]
+        there = 0
+        for t in range(left.shape[0]):
+            there += 1 if left[t] == left[t] else 0
+        n_ar[i] = there
 
 
 @compiled

@@ -253,16 +253,32 @@ def fit_linear(
         market.fit_market(values, design.factors[0], security, position, est, ev, need, out)
         return out
     offset = _offset(design)
+    dates, date = _numbered(position, values.shape[1])
+    shared = (np.empty((len(dates), p)), np.empty((len(dates), p, p)), np.empty((len(dates), p * (p + 1) // 2)))
+    plain = np.empty(len(dates), dtype=bool)
+    if keep is None:
+        compiled.design_moments(design.factors, offset, design.intercept, dates, est, *shared, plain)
 
     def work(part: slice) -> None:
         arrays = out.take(part)
         into = [getattr(arrays, name) for name in LinearArrays.__slots__]
         where = (security[part], position[part], est, ev, need)
         kept = _ALL if keep is None else keep(part)
-        compiled.fit_factors(values, design.factors, offset, design.intercept, kept, *where, *into)
+        of_date = (date[part], *shared, plain)
+        compiled.fit_factors(values, design.factors, offset, design.intercept, kept, *of_date, *where, *into)
 
     share(work, len(security))
     return out
+
+
+def _numbered(position: IntArray, n_sessions: int) -> tuple[IntArray, IntArray]:
+    """Distinct columns, and the number among them of each event's."""
+    there = np.zeros(n_sessions, dtype=bool)
+    there[position] = True
+    dates = np.flatnonzero(there)
+    number = np.zeros(n_sessions, np.int64)
+    number[dates] = np.arange(len(dates))
+    return dates, number[position]
 
 
 def _offset(design: LinearDesign) -> FloatArray:
