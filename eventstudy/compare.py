@@ -14,6 +14,7 @@ import pandas as pd
 
 from eventstudy import _render
 from eventstudy._cells import guarded
+from eventstudy._paths import as_path
 from eventstudy.errors import (
     DataSourceError,
     DroppedEventsWarning,
@@ -442,7 +443,7 @@ class Comparison:
                 parts.append(frame.assign(window=f"{window.start}:{window.end}"))
             tables[name] = pd.concat(parts, ignore_index=True)
         tables["diagnostics"] = self.diagnostics()
-        out = Path(directory)
+        out = as_path(directory, "directory")
         try:
             out.mkdir(parents=True, exist_ok=True)
             for name, table in tables.items():

@@ -16,6 +16,7 @@ import pandas as pd
 
 from eventstudy._event_columns import read_csv
 from eventstudy._frames import as_pandas
+from eventstudy._paths import as_path
 from eventstudy._stamps import NS_PER_DAY, ObjectArray, Origin, read_stamps, read_zones, stripped
 from eventstudy.data import sample
 from eventstudy.data.calendars import RULES, trading_hours
@@ -115,7 +116,7 @@ class EventCalendar:
         InputError, AlignmentError
             As :meth:`from_frame`, naming the line (the header is line 1).
         """
-        path = Path(path)
+        path = as_path(path)
         if not path.is_file():
             raise DataSourceError(f"There is no calendar file {str(path)!r}.", remedy="Check the path.", path=str(path))
         try:

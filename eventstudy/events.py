@@ -29,6 +29,7 @@ from eventstudy._event_columns import (
 from eventstudy._event_sessions import DATE_RULES, DayArray, ResolvedEvents, first_repeat, resolved
 from eventstudy._frames import as_pandas
 from eventstudy._limits import read_parquet
+from eventstudy._paths import as_path
 from eventstudy._stamps import (
     NS_PER_DAY,
     ObjectArray,
@@ -203,6 +204,8 @@ class Events:
         >>> es.Events.at("2025-01-29 04:46", ["MSFT", "NVDA"], tz="America/New_York", label="OpenAI–DeepSeek")
         Events(2 security-events, 2 tickers, 2025-01-29 04:46-05:00)
         """
+        if not isinstance(tickers, Iterable):
+            raise InputError(f"tickers={tickers!r} is no list of tickers.", remedy='Such as ["MSFT", "NVDA"].')
         names = [tickers] if isinstance(tickers, str) else list(tickers)
         if not names:
             raise InputError("tickers is empty.", remedy="Give at least one ticker.")
@@ -269,7 +272,7 @@ class Events:
         InputError, AlignmentError
             As :meth:`from_frame`, naming the line of a CSV (the header is line 1) or the row of a Parquet.
         """
-        path = Path(path)
+        path = as_path(path)
         suffixes = [suffix.lower() for suffix in path.suffixes]
         if not path.is_file():
             raise DataSourceError(f"There is no event file {str(path)!r}.", remedy="Check the path.", path=str(path))

@@ -17,6 +17,7 @@ import pandas as pd
 
 from eventstudy._cells import guarded, is_formula
 from eventstudy._confounded import confounded_table
+from eventstudy._paths import as_path
 from eventstudy.errors import DataSourceError, InputError
 from eventstudy.kernels import chunks
 from eventstudy.windows import Window
@@ -102,7 +103,7 @@ def write(
     DataSourceError
         If the directory cannot be written.
     """
-    out = Path(directory)
+    out = as_path(directory, "directory")
     put = _csv if suffix == "csv" else _parquet
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -146,7 +147,7 @@ def excel(res: EventStudyResults, path: str | Path, windows: Sequence[Window]) -
             f"A table of {rows:,} rows does not fit into a sheet of {_EXCEL_ROWS:,}.",
             remedy="Use to_csv or to_parquet, or select fewer events.",
         )
-    out = Path(path)
+    out = as_path(path)
     found = tables(res, windows)
     order = [name for name in _SHEETS if name in found] + [name for name in found if name not in _SHEETS]
     flat = pd.json_normalize(res.manifest, sep=".").T.reset_index().set_axis(["item", "value"], axis=1)

@@ -16,6 +16,7 @@ import pandas as pd
 
 from eventstudy._factor_names import held_as, official_name
 from eventstudy._frames import is_table, wide_pandas
+from eventstudy._paths import as_path
 from eventstudy._typing import BoolArray, FloatArray, Frequency, IntArray, ReturnKind
 from eventstudy.data.calendars import check_calendar
 from eventstudy.errors import DataSourceError, InputError
@@ -367,7 +368,7 @@ class ReturnPanel:
         DataSourceError
             If the directory cannot be written.
         """
-        out = Path(path)
+        out = as_path(path)
         try:
             out.mkdir(parents=True, exist_ok=True)
             for name in _PANEL_FILES[:-1]:
@@ -389,7 +390,7 @@ class ReturnPanel:
         DataSourceError
             If the directory does not hold a panel.
         """
-        out = Path(path)
+        out = as_path(path)
         try:
             facts = json.loads((out / "panel.json").read_text(encoding="utf-8"))
             values = np.load(out / "values.npy", mmap_mode="r", allow_pickle=False)

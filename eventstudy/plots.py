@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
+from eventstudy._paths import as_path
 from eventstudy._render import number, percent
 from eventstudy.errors import DataSourceError, InputError
 from eventstudy.windows import Window, WindowLike
@@ -772,7 +773,7 @@ def save(figure: Axes | Figure, path: str | Path, *, dpi: float = 200) -> Path:
     from eventstudy import _style
 
     whole = _style.figure_of(figure) if isinstance(figure, Axes) else figure
-    out = Path(path)
+    out = as_path(path)
     metadata: dict[str, dict[str, Any]] = {
         ".png": {"Software": None},
         ".svg": {"Date": None, "Creator": None},

@@ -14,6 +14,7 @@ from scipy import special
 
 from eventstudy import _render
 from eventstudy._cells import guarded
+from eventstudy._paths import as_path
 from eventstudy._typing import FloatArray
 from eventstudy.errors import DataSourceError, InputError
 
@@ -216,7 +217,7 @@ class SimulationResults:
         DataSourceError
             If the directory cannot be written.
         """
-        out = Path(directory)
+        out = as_path(directory, "directory")
         try:
             out.mkdir(parents=True, exist_ok=True)
             guarded(self.rejection).to_csv(out / "rejection.csv", index=False, lineterminator="\n")

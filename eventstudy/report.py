@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from eventstudy import _render
+from eventstudy._paths import as_path
 from eventstudy.errors import DataSourceError, InputError
 from eventstudy.inference.base import TESTS
 from eventstudy.models.arrays import windows_of
@@ -91,7 +92,7 @@ def write_report(
     InputError
         If Jinja2 or, for interactive figures, Plotly is not installed.
     """
-    out = Path(path)
+    out = as_path(path)
     text = html(res, windows, options)
     part = out.with_name(out.name + ".part")
     try:

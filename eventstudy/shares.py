@@ -14,6 +14,7 @@ import pandas as pd
 
 from eventstudy._event_columns import read_csv
 from eventstudy._frames import as_pandas
+from eventstudy._paths import as_path
 from eventstudy._stamps import ObjectArray, stripped
 from eventstudy.data import sample
 from eventstudy.errors import DataSourceError, InputError
@@ -94,7 +95,7 @@ class SharesOutstanding:
         InputError
             As :meth:`from_frame`.
         """
-        path = Path(path)
+        path = as_path(path)
         if not path.is_file():
             raise DataSourceError(f"There is no file of share counts {str(path)!r}.", remedy="Check the path.")
         try:

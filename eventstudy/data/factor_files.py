@@ -15,6 +15,7 @@ import pandas as pd
 
 from eventstudy._factor_names import official_name
 from eventstudy._limits import read_csv_bytes
+from eventstudy._paths import as_path
 from eventstudy.data.bars import numbers, session_dates
 from eventstudy.errors import DataSourceError, InputError
 
@@ -75,7 +76,7 @@ def read_factors(path: str | Path, units: Units | None = None) -> FactorTable:
         A cell that is neither a number nor blank, a date that is none, or units that cannot be told or are contradicted
         by the numbers.
     """
-    file, where = Path(path), str(path)
+    file, where = as_path(path), str(path)
     try:
         if file.suffix.lower() == ".zip":
             if file.stat().st_size > _MOST:
