@@ -34,7 +34,7 @@ ASKS = {
 @pytest.mark.parametrize("ask", ASKS)
 @pytest.mark.parametrize("path", [None, 5, "", b"x", "a\0b"])
 def test_what_is_no_path(res, ask, path):
-    with pytest.raises(InputError, match="is no path but|names no file"):
+    with pytest.raises(InputError, match=r"is no path but|names no file"):
         ASKS[ask](res, path)
 
 
