@@ -50,6 +50,8 @@ Keep: TypeAlias = Callable[[slice], BoolArray]
 OK, TOO_FEW, SINGULAR, ZERO_VARIANCE, EMPTY, FAILED = 0, 1, 2, 3, 4, 5
 
 CHUNK = 16_384  # events a thread takes at a time: large enough to hide the call, small enough to share work
+_DATES = 1_024  # dates a thread takes at a time
+_SHARED_FACTORS = 32  # more regressors ask for too much memory by date
 _NUMPY_CHUNK = 2_048  # the numpy form gathers windows, so its chunks hold down memory
 _ALL = np.empty((0, 0), dtype=bool)  # every session may be used
 
@@ -254,10 +256,16 @@ def fit_linear(
         return out
     offset = _offset(design)
     dates, date = _numbered(position, values.shape[1])
-    shared = (np.empty((len(dates), p)), np.empty((len(dates), p, p)), np.empty((len(dates), p * (p + 1) // 2)))
-    plain = np.empty(len(dates), dtype=bool)
-    if keep is None:
-        compiled.design_moments(design.factors, offset, design.intercept, dates, est, *shared, plain)
+    room = len(dates) if p <= _SHARED_FACTORS else 0
+    shared = (np.empty((room, p)), np.empty((room, p, p)), np.empty((room, p * (p + 1) // 2)))
+    plain = np.zeros(len(dates), dtype=bool)
+    if keep is None and p <= _SHARED_FACTORS:
+
+        def prepare(part: slice) -> None:
+            of_date = [array[part] for array in (*shared, plain)]
+            compiled.design_moments(design.factors, offset, design.intercept, dates[part], est, *of_date)
+
+        share(prepare, len(dates), _DATES)
 
     def work(part: slice) -> None:
         arrays = out.take(part)
