@@ -40,7 +40,7 @@ from eventstudy.inference import (
     recommendation,
     tests_frame,
 )
-from eventstudy.inference.bootstrap import BlockBootstrap, block_bootstrap, forecast_inflation
+from eventstudy.inference.bootstrap import BlockBootstrap, block_bootstrap
 from eventstudy.inference.cross_section import Covariance, CrossSection, cross_section
 from eventstudy.inference.placebo import Placebo
 from eventstudy.inference.resampled import placebo_of, resampled_tests, step_down_of
@@ -660,8 +660,7 @@ class EventStudyResults:
         """
         window = self._window(start, end)
         battery = self._battery
-        c, fit = battery.cumulated(window), battery.fit
-        inflation = forecast_inflation(c.std_error, fit.sigma2, fit.n_obs, c.dof, len(window))
+        c, inflation = battery.cumulated(window), battery.inflation(window, len(window))
         options.setdefault("confidence", self.study.confidence)
         portfolio = battery.portfolio(~np.isnan(c.car))
         mean, _ = weighted_mean(c.car, battery.weights)

@@ -24,6 +24,7 @@ __all__ = [
     "GeneralisedRanks",
     "Residuals",
     "SessionSums",
+    "mean_squares",
     "midranks",
     "positive_shares",
     "session_sums",
@@ -156,6 +157,19 @@ def session_sums(
     if not len(rows):
         return SessionSums.zeros(0, residuals(rows).shape[1], ar.shape[1])
     return functools.reduce(SessionSums.plus, _in_chunks(rows, work))
+
+
+def mean_squares(residuals: Residuals, rows: IntArray) -> FloatArray:
+    """Mean squared residual of some events over their estimation windows, shape (len(rows),); NaN of none."""
+
+    def work(part: IntArray) -> FloatArray:
+        e = residuals(part)
+        there = ~np.isnan(e)
+        known = np.where(there, e, 0.0)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.einsum("nt,nt->n", known, known) / there.sum(1))
+
+    return np.concatenate([np.empty(0), *_in_chunks(rows, work)])
 
 
 def midranks(values: FloatArray) -> FloatArray:

@@ -151,6 +151,9 @@ class ArrayFit:
         Why a fit failed, in words, where the model knows more than ``status`` says.
     coef_error : ndarray of float64, shape (n, K'), or None
         Standard errors of ``coef``; NaN for what has none. None where the model does not say.
+    residual_dof : ndarray of int64, shape (n,), or None
+        Degrees of freedom of the sum of squared residuals, where ``sigma2`` is another estimate of the variance than
+        one made of it; None for ``n_obs − n_params``.
     """
 
     index: EventIndex
@@ -168,6 +171,7 @@ class ArrayFit:
     noise_before: FloatArray | None = None
     messages: _TextArray | None = None
     coef_error: FloatArray | None = None
+    residual_dof: IntArray | None = None
 
     def __post_init__(self) -> None:
         n, length = len(self.index), len(self.index.event)

@@ -56,7 +56,7 @@ class RobustMarketModel:
     What outliers do to ``α`` and ``β``, and what they say about the next session, are two questions. Fat tails do not
     go away at the event: with ``"classical"`` the abnormal return is measured against all of them, and the t law is as
     good as for least squares. Choose ``"robust"`` where the outliers belong to other events and not to the usual noise;
-    where they are the usual noise it rejects too often.
+    where they are the usual noise the t rejects too often, and placebo tests, which read the residuals, do not.
 
     The forecast error of the parameters is that of least squares times the asymptotic inefficiency of the estimator:
     for Huber ``s² [Σψ²/(M−K)] / (Σψ'/M)²``, with Huber's small-sample factor, from the residuals; for Theil–Sen that
@@ -135,7 +135,7 @@ class RobustMarketModel:
             )
             fit = regression(status=np.where(lost, FAILED, fit.status).astype(np.int8), messages=messages)
         if self.scale == "robust":
-            fit = replace(fit, sigma2=_proposal_2(fit.resid, 2.0))
+            fit = replace(fit, sigma2=_proposal_2(fit.resid, 2.0), residual_dof=fit.n_obs - 2)
         if self.method == "huber":  # the variance of the parameters over that of the noise
             inflation = _huber_inflation(data, usable, coef, spread, float(self.c)) / fit.sigma2[:, None]
         else:
