@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
@@ -15,7 +15,7 @@ from eventstudy.models.linear import _check_name
 from eventstudy.panel import ReturnPanel
 from eventstudy.windows import EventIndex
 
-__all__ = ["Clean", "DonorBlock", "Treated", "check_clean", "donor_blocks", "names_of"]
+__all__ = ["Clean", "DonorBlock", "Treated", "check_clean", "donor_blocks", "left_out", "names_of"]
 
 Clean: TypeAlias = Literal["span", "event"]
 
@@ -112,6 +112,12 @@ def names_of(value: Iterable[str] | None, what: str) -> tuple[str, ...] | None:
         twice = next(name for name in names if names.count(name) > 1)
         raise InputError(f"{twice} is named twice in {what}=.", remedy="Name each once.", ticker=twice)
     return names
+
+
+def left_out(exclude: Sequence[str] | None) -> tuple[str, ...]:
+    """Names of securities that are no donors; there may be none."""
+    none = exclude is None or (isinstance(exclude, Sized) and not len(exclude))
+    return () if none else names_of(exclude, "exclude") or ()
 
 
 def check_clean(clean: str) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from eventstudy._typing import FloatArray, IntArray
 from eventstudy.errors import InputError
 from eventstudy.kernels import FAILED, OK, TOO_FEW, ZERO_VARIANCE
-from eventstudy.models._donors import Clean, DonorBlock, Treated, check_clean, donor_blocks, names_of
+from eventstudy.models._donors import Clean, DonorBlock, Treated, check_clean, donor_blocks, left_out, names_of
 from eventstudy.models.arrays import ArrayFit, event_data
 from eventstudy.panel import ReturnPanel
 from eventstudy.windows import EventIndex
@@ -85,7 +85,7 @@ class LatentFactors:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "donors", names_of(self.donors, "donors"))
-        object.__setattr__(self, "exclude", (names_of(self.exclude, "exclude") or ()) if len(self.exclude) else ())
+        object.__setattr__(self, "exclude", left_out(self.exclude))
         check_clean(self.clean)
         if not isinstance(self.standardise, bool):
             raise InputError(f"standardise={self.standardise!r} is neither True nor False.", remedy="Give one of them.")

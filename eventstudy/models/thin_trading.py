@@ -116,7 +116,7 @@ class Dimson:
     Raises
     ------
     InputError
-        On leads or lags that are no such numbers.
+        On leads or lags that are no such numbers, or (when fitted) leave no session of the estimation window.
 
     Notes
     -----
@@ -176,6 +176,12 @@ class Dimson:
 
     def fit(self, panel: ReturnPanel, index: EventIndex, min_obs: int) -> ArrayFit:
         """Fit every event at once."""
+        if self.lags + self.leads >= len(index.estimation):
+            raise InputError(
+                f"lags={self.lags} and leads={self.leads} together span the estimation window, which has "
+                f"{len(index.estimation)} sessions.",
+                remedy="Use fewer of them, or lengthen estimation_window=.",
+            )
         lagged = _Lagged.of(panel, index, self.benchmark, lags=self.lags, leads=self.leads)
         slopes, inverse, variance, singular = lagged.regression()
         n, p = slopes.shape

@@ -272,6 +272,10 @@ def test_mistakes_are_named(study_of, events_at):
     for wrong in ({"donors": []}, {"donors": ["A", "A"]}, {"intercept": 1}, {"clean": "no"}, {"exclude": [1]}):
         with pytest.raises(es.InputError):
             es.SyntheticControl(**wrong)
+    for model in (es.SyntheticControl, es.LatentFactors):
+        with pytest.raises(es.InputError, match="exclude=3 names no security"):
+            model(exclude=3)
+        assert model(exclude=None) == model(exclude=[]) == model()
     with pytest.raises(es.InputError, match="NOPE"):
         study_of(frame, events, es.SyntheticControl(exclude=["NOPE"]))
     other = study_of(frame, events, es.MeanAdjusted())

@@ -260,5 +260,12 @@ def test_chunks_change_no_number(synthetic, events_at, model):
 def test_wrong_options_are_refused(options, message):
     with pytest.raises(es.InputError, match=message):
         Dimson("SPY", **options)
+
+
+@pytest.mark.parametrize("leads", [60, 61, 200])
+def test_lags_that_leave_no_session_are_refused(synthetic, study_of, events_at, leads):
+    frame = synthetic(1, 320, seed=14)
+    with pytest.raises(es.InputError, match=f"lags=60 and leads={leads} .* 120 sessions"):
+        study_of(frame, events_at(frame, {"S00": 280}), Dimson("MKT", leads, 60))
     with pytest.raises(es.InputError, match="not the name of a benchmark"):
         ScholesWilliams("")
