@@ -431,8 +431,8 @@ class EventStudyResults:
         DataFrame
             ``event_id``, ``ticker``, ``parameter`` (``alpha``, ``beta``, …), ``estimate``, ``std_error``, ``t``,
             ``p_value`` (of a parameter of zero, two-sided, Student t with ``df``), ``ci_lower``, ``ci_upper``, ``df``.
-            Standard errors are those of the model's estimator where errors have one variance. They are NaN for
-            models that give none (robust, GARCH, synthetic control, latent factors), and for what is no parameter.
+            Standard errors are those that the forecast error of the model is made of. They are NaN for the
+            parameters of a GARCH variance, for synthetic controls, and for what is no parameter.
 
         Examples
         --------

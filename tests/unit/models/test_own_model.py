@@ -53,6 +53,9 @@ def test_its_numbers_are_those_of_numpy(study_of, synthetic, events_at, shrunk):
         assert [shown["alpha"], shown["beta"]] == pytest.approx([alpha, beta], rel=1e-9)
         e = rows[:, 1] - alpha - beta * rows[:, 0]
         assert shown["sigma"] == pytest.approx(np.sqrt(e @ e / (len(e) - 2)), rel=1e-9)
+        x = np.column_stack([np.ones(len(e)), rows[:, 0]])
+        errors = np.sqrt(e @ e / (len(e) - 2) * np.diag(np.linalg.inv(x.T @ x)))
+        assert res.coefficients()["std_error"].iloc[2 * at : 2 * at + 2].tolist() == pytest.approx(errors, rel=1e-9)
         new = frame[["MKT", ticker]].iloc[position - 5 : position + 6].to_numpy()
         np.testing.assert_allclose(res.abnormal_returns.iloc[at], new[:, 1] - alpha - beta * new[:, 0], rtol=1e-9)
 
