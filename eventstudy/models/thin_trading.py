@@ -123,7 +123,8 @@ class Dimson:
     With ``m = max(leads, lags)`` and the market's autocorrelations ``ρ_l`` over the estimation window (zero beyond
     ``m``), ``w_k = Σ_j ρ_|j−k| / Σ_j ρ_|j|``, both sums over ``j = −lags … leads``. For one lead and lag that is Fowler
     and Rorke's ``w₁ = (1 + ρ₁)/(1 + 2ρ₁)``, for two ``w₁ = (1 + 2ρ₁ + ρ₂)/(1 + 2ρ₁ + 2ρ₂)`` and ``w₂ = (1 + ρ₁ +
-    ρ₂)/(1 + 2ρ₁ + 2ρ₂)``; ``w₀ = 1``.
+    ρ₂)/(1 + 2ρ₁ + 2ρ₂)``; ``w₀ = 1``. The weights undo what stale prices of the index do. Where the index is fresh, and
+    lags alone suffice, its autocorrelation is its own and the plain sum is consistent: set ``fowler_rorke=False``.
 
     Market returns outside the estimation window, or on sessions kept out of it, are not read: at its ends the sample
     is trimmed by ``lags`` and ``leads`` sessions. ``K = 2`` and ``s² = Σ(R − α − βR_m)²/(M − 2)`` for the noise of a
