@@ -15,7 +15,14 @@ from eventstudy.inference.bootstrap import forecast_inflation
 from eventstudy.inference.by_date import calendar_portfolio, calendar_standard_error
 from eventstudy.inference.dependence import EstimationSummary, SharedDates, estimation_summary, shared_dates
 from eventstudy.inference.parametric import mean_standard_error
-from eventstudy.inference.sessions import GeneralisedRanks, SessionSums, mean_squares, session_sums, window_pass
+from eventstudy.inference.sessions import (
+    GeneralisedRanks,
+    SessionSums,
+    mean_squares,
+    residual_variance,
+    session_sums,
+    window_pass,
+)
 from eventstudy.models.base import ModelFit
 from eventstudy.windows import Window
 
@@ -147,7 +154,7 @@ class Battery:
     def _pass(self, windows: Sequence[Window]) -> tuple[GeneralisedRanks, FloatArray, list[int]]:
         """Generalised ranks by window and positive shares by length of window, and these lengths."""
         threshold = np.full((len(self.fit.index), len(windows)), np.nan)
-        sigma = np.sqrt(self.fit.sigma2)
+        sigma = np.sqrt(residual_variance(self.fit))
         for at, window in enumerate(windows):
             scar = self.cumulated(window).scar
             values = scar[~np.isnan(scar)]

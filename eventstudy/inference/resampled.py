@@ -12,7 +12,7 @@ from eventstudy.inference.base import Outcome, OwnLaw, TestResult, TestSpec
 from eventstudy.inference.bootstrap import bhar_skew_bootstrap
 from eventstudy.inference.placebo import Placebo, StepDown, placebo, romano_wolf
 from eventstudy.inference.pseudo_windows import in_sample_scale
-from eventstudy.inference.sessions import mean_squares
+from eventstudy.inference.sessions import residual_variance
 from eventstudy.inference.wild import wild_bootstrap
 from eventstudy.models.arrays import ArrayFit
 from eventstudy.models.base import ModelFit
@@ -53,9 +53,8 @@ def _inputs(fit: ModelFit, c: Cumulated) -> dict[str, Any]:
     std_error, dof = c.std_error, c.dof
     if isinstance(fit, ArrayFit) and fit.residual_dof is not None:
         # pseudo-windows know the variance of the residuals only; the event is measured by the same
+        std_error = std_error * np.sqrt(residual_variance(fit) / fit.sigma2)
         dof = fit.residual_dof.astype(np.float64)
-        square = fit.n_obs * mean_squares(fit.residuals, np.arange(len(dof)))
-        std_error = std_error * np.sqrt(square / dof / fit.sigma2)
     return {
         "residuals": fit.residuals,
         "car": c.car,

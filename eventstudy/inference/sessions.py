@@ -13,12 +13,15 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from eventstudy._typing import FloatArray, IntArray
 from eventstudy.kernels import Engine, chunks
+
+if TYPE_CHECKING:
+    from eventstudy.models.base import ModelFit
 
 __all__ = [
     "GeneralisedRanks",
@@ -27,6 +30,7 @@ __all__ = [
     "mean_squares",
     "midranks",
     "positive_shares",
+    "residual_variance",
     "session_sums",
     "window_pass",
 ]
@@ -170,6 +174,17 @@ def mean_squares(residuals: Residuals, rows: IntArray) -> FloatArray:
             return np.asarray(np.einsum("nt,nt->n", known, known) / there.sum(1))
 
     return np.concatenate([np.empty(0), *_in_chunks(rows, work)])
+
+
+def residual_variance(fit: ModelFit) -> FloatArray:
+    """Variance of the residuals of each event, shape (n,).
+
+    It is ``sigma2``, or ``Σe²`` over its own degrees of freedom where ``sigma2`` is another estimate of it.
+    """
+    dof = getattr(fit, "residual_dof", None)
+    if dof is None:
+        return fit.sigma2
+    return np.asarray(mean_squares(fit.residuals, np.arange(len(dof))) * fit.n_obs / dof)
 
 
 def midranks(values: FloatArray) -> FloatArray:
