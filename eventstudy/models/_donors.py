@@ -144,7 +144,7 @@ def donor_blocks(
     treated : Treated
         Every event of the study.
     donors : sequence of str, or None
-        The pool; None for every security of the panel.
+        The pool; None for every security of the panel, which its factors are not.
     exclude : sequence of str
         Securities kept out of the pool.
     clean : {"span", "event"}
@@ -157,7 +157,8 @@ def donor_blocks(
         If a donor is not in the panel, or is named and has an event of its own that is too near.
     """
     out = [panel.row(name) for name in exclude]
-    pool = np.arange(panel.n_securities) if donors is None else np.array([panel.row(name) for name in donors])
+    everyone = range(panel.n_securities - panel.n_factors)
+    pool = np.array(everyone if donors is None else [panel.row(name) for name in donors], dtype=np.int64)
     pool = pool[~np.isin(pool, out)]
     usable, there = data.usable, ~np.isnan(data.y_event)
     for position in np.unique(index.position).tolist():

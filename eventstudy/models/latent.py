@@ -34,7 +34,8 @@ class LatentFactors:
         the number that best forecasts each estimation-window return of the security from its others (leave one out),
         event by event; Xu (2017) pools the events.
     donors : sequence of str, optional
-        Securities that the factors are taken from; every security of the panel by default.
+        Securities that the factors are taken from; by default every security of the panel, as in
+        :class:`SyntheticControl`.
     max_factors : int
         Largest number tried, and never more than half the number of donors.
     standardise : bool

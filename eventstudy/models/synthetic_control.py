@@ -51,7 +51,8 @@ class SyntheticControl:
     Parameters
     ----------
     donors : sequence of str, optional
-        Securities that may have a weight; every security of the panel by default, indices and funds among them.
+        Securities that may have a weight; every security of the panel by default, indices and funds among them, but
+        not the factors that :meth:`eventstudy.ReturnPanel.with_factors` added.
     intercept : bool
         Whether a constant is fitted as well, so that only the movements are matched and not the mean return.
     exclude : sequence of str
