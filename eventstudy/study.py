@@ -171,6 +171,11 @@ class EventStudy:
                 raise InputError(f"{name}={value!r} is not an option.", remedy=f"Use one of {get_args(options)}.")
         check_confidence(self.confidence)
         check_calendar(self.calendar)
+        if isinstance(self.model.benchmarks, str):
+            raise InputError(
+                f"The benchmarks of {self.model.name} are a text, {self.model.benchmarks!r}, and not names.",
+                remedy=f'Return a tuple: ("{self.model.benchmarks}",).',
+            )
         for benchmark in self.model.benchmarks:
             self.returns.row(benchmark)
         check_outliers(self.outliers)
@@ -215,8 +220,8 @@ class EventStudy:
         chunk_size : int, optional
             Events fitted at a time, 65,536 by default. It changes no number.
         executor : concurrent.futures.Executor, optional
-            Where chunks are fitted: threads, processes, or a Dask cluster by ``client.get_executor()``. All cores of
-            this machine by default. It changes no number.
+            Where chunks are fitted: threads, processes, or a Dask cluster by ``client.get_executor()``. By default on
+            this machine, linear models on all of its cores and others on one. It changes no number.
 
         Returns
         -------

@@ -275,6 +275,12 @@ class ArrayFit:
             Further fields, such as ``noise`` and ``messages``.
         """
         n, k = len(index), data.x.shape[-1] + 1
+        if coef.shape != (n, k):
+            raise InputError(
+                f"coef has shape {coef.shape}; {(n, k)} was expected: the constant and a slope for each regressor, by "
+                "event.",
+                remedy="Correct the model.",
+            )
         k = k if n_params is None else n_params
         usable = data.usable
         n_obs = usable.sum(1)
