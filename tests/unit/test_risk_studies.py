@@ -404,7 +404,7 @@ def test_betas_of_several_factors(sample_panel, quiet):
 
 def test_models_without_slopes_have_no_shift(frame, study_of, events_at):
     for model in (es.MeanAdjusted(), es.MarketAdjusted("MKT")):
-        with pytest.raises(es.InputError, match="fits no factor loadings"):
+        with pytest.raises(es.InputError, match="is not a least-squares regression"):
             study_of(frame, events_at(frame, {"S00": POSITION}), model).risk.beta_shift()
 
 
