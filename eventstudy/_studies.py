@@ -82,6 +82,7 @@ class Pool:
         else:
             complete = np.zeros((panel.n_securities, 0), dtype=bool)
         complete[benchmarks] = False
+        complete[panel.n_securities - panel.n_factors :] = False
         rows = np.flatnonzero(complete.any(axis=1))
         pool = cls(rows, first, complete[rows], complete.sum(0))
         enough = len(rows) if design.dates == "staggered" else int(pool.on_date.max(initial=0))

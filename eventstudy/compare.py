@@ -105,6 +105,8 @@ def compare(
     {'model': ['mean', 'market', 'factors'], 'car': [-0.022, -0.004, -0.006]}
     """
     named = _named(models)
+    if not isinstance(common, bool | np.bool_):
+        raise InputError(f"common={common!r} is neither True nor False.", remedy="Give one of them.")
     shown = _shown(windows, Window.of(options.get("event_window", EventStudy.event_window)))
     found: dict[str, EventStudyResults] = {}
     failed: dict[str, Exception] = {}

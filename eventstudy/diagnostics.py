@@ -79,7 +79,8 @@ def _regression(
     """What a test for a change of coefficients regresses on what: as the model does, or on what the model expected.
 
     A model whose regressors differ between events, of donors or peers, is tested by the slope of returns on its own
-    expectation, of which a constant one leaves the mean.
+    expectation, of which a constant one leaves the mean. Sessions without a residual, which the model did not
+    read, do not count.
     """
     if isinstance(fit, LinearFit) and len(fit.design.factors):
         data, rate = event_data(panel, index), fit.design.offset
@@ -87,6 +88,7 @@ def _regression(
         y = data.y if rate is None else data.y - windows_of(rate, index.position, index.estimation)
         return replace(data, y=y, x=x)
     data = event_data(panel, index, benchmarks)
+    data = replace(data, y=np.where(np.isnan(e), np.nan, data.y))
     if benchmarks:
         return data
     expected = data.y - e

@@ -96,7 +96,7 @@ def resampled(panel: ReturnPanel, frequency: Frequency, calendar: str) -> Return
     labels = panel.sessions[last[kept]]
     if not len(labels):
         raise _no_period(frequency, days)
-    return ReturnPanel(values[:, kept], panel.tickers, labels, panel.kind, panel.source, frequency)
+    return ReturnPanel(values[:, kept], panel.tickers, labels, panel.kind, panel.source, frequency, "", panel.n_factors)
 
 
 def sampled(

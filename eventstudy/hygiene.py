@@ -268,7 +268,8 @@ def rescaled(fit: ModelFit, limit: float) -> ModelFit:
     if isinstance(fit, LinearFit):
         return replace(fit, arrays=replace(fit.arrays, sigma2=fit.sigma2 / share))
     if isinstance(fit, ArrayFit):
-        return replace(fit, sigma2=fit.sigma2 / share)
+        errors = None if fit.coef_error is None else fit.coef_error / np.sqrt(share)
+        return replace(fit, sigma2=fit.sigma2 / share, coef_error=errors)
     raise InputError(
         f"outliers= needs a model whose fits are ArrayFit; these are {type(fit).__name__}.",
         remedy="Let the model return an ArrayFit, or leave outliers= out.",

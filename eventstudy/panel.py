@@ -67,6 +67,8 @@ class ReturnPanel:
         What a column is: a session, a week (Monday to Sunday), a month, or a bar of a session.
     calendar : str
         Exchange of intraday bars, which says what session a bar belongs to.
+    n_factors : int
+        How many of the last rows are factors, put there by :meth:`with_factors`, and no securities.
 
     Raises
     ------
@@ -99,6 +101,7 @@ class ReturnPanel:
     source: str = ""
     frequency: Frequency = "D"
     calendar: str = ""
+    n_factors: int = 0
     _rows: dict[Hashable, int] = field(init=False)
     _path: str | None = field(init=False, default=None)
 
@@ -374,7 +377,16 @@ class ReturnPanel:
             for name in _PANEL_FILES[:-1]:
                 (out / name).unlink(missing_ok=True)  # a mapped file must not be written over
             np.save(out / "values.npy", self.values)
-            _save_labels(out, self.tickers, self.sessions, self.kind, self.source, self.frequency, self.calendar)
+            _save_labels(
+                out,
+                self.tickers,
+                self.sessions,
+                self.kind,
+                self.source,
+                self.frequency,
+                self.calendar,
+                self.n_factors,
+            )
         except OSError as error:
             raise DataSourceError(
                 f"Cannot write the panel to {out}: {error}.", remedy="Choose a directory that can be written."
@@ -410,7 +422,7 @@ class ReturnPanel:
         _check_labels(tickers, sessions)
         frequency, calendar = facts.get("frequency", "D"), str(facts.get("calendar", ""))
         _check_periods(sessions, frequency, calendar)
-        what = (facts["kind"], str(facts.get("source", "")), frequency, calendar)
+        what = (facts["kind"], str(facts.get("source", "")), frequency, calendar, int(facts.get("factors", 0)))
         return cls._trusted(values, tickers, sessions, *what, str(out.resolve()))
 
     @classmethod
@@ -423,14 +435,15 @@ class ReturnPanel:
         source: str,
         frequency: Frequency,
         calendar: str,
+        n_factors: int,
         path: str | None,
     ) -> ReturnPanel:
         """Panel whose returns were checked when they were written; a mapped file is not read through again."""
         panel = object.__new__(cls)
         rows = {ticker: row for row, ticker in enumerate(tickers)}
         for name, value in zip(
-            ("values", "tickers", "sessions", "kind", "source", "frequency", "calendar", "_rows", "_path"),
-            (values, tickers, sessions, kind, source, frequency, calendar, rows, path),
+            ("values", "tickers", "sessions", "kind", "source", "frequency", "calendar", "n_factors", "_rows", "_path"),
+            (values, tickers, sessions, kind, source, frequency, calendar, n_factors, rows, path),
             strict=True,
         ):
             object.__setattr__(panel, name, value)
@@ -447,6 +460,7 @@ class ReturnPanel:
             self.source,
             self.frequency,
             self.calendar,
+            self.n_factors,
             None,
         )
 
@@ -625,6 +639,7 @@ class ReturnPanel:
             values=values,
             tickers=self.tickers.append(pd.Index(names, dtype=object)),
             source="; ".join(text for text in (self.source, source) if text),
+            n_factors=self.n_factors + len(names),
         )
 
     def to_frame(self) -> pd.DataFrame:
@@ -647,12 +662,15 @@ class ReturnPanel:
         digest.update(self.kind.encode())
         if self.frequency != "D":
             digest.update(f"{self.frequency} {self.calendar}".encode())
+        if self.n_factors:
+            digest.update(f"{self.n_factors} factors".encode())
         return digest.hexdigest()
 
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, ReturnPanel)
             and (self.kind, self.frequency, self.calendar) == (other.kind, other.frequency, other.calendar)
+            and self.n_factors == other.n_factors
             and self.tickers.equals(other.tickers)
             and self.sessions.equals(other.sessions)
             and np.array_equal(self.values, other.values, equal_nan=True)
@@ -682,13 +700,16 @@ def _save_labels(
     source: str,
     frequency: Frequency = "D",
     calendar: str = "",
+    n_factors: int = 0,
 ) -> None:
     """Write what belongs to ``values.npy``; the JSON last, since a directory without it holds no panel."""
     pd.DataFrame({"ticker": tickers.astype(str)}).to_parquet(out / "securities.parquet", index=False)
     pd.DataFrame({"date": sessions}).to_parquet(out / "sessions.parquet", index=False)
-    facts = {"version": 1, "kind": kind, "source": source}
+    facts: dict[str, Any] = {"version": 1, "kind": kind, "source": source}
     if frequency != "D":
         facts |= {"frequency": frequency, "calendar": calendar}
+    if n_factors:
+        facts |= {"factors": n_factors}
     (out / "panel.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
 
 

@@ -73,8 +73,9 @@ def fit_in_chunks(
     chunk_size : int, optional
         Events in a chunk; 65,536 by default.
     executor : Executor, optional
-        Where chunks are fitted; all cores of this machine by default. The panel is handed over once: as it is to
-        threads, scattered to the workers of a Dask client, and as a memory-mapped file to anything else.
+        Where chunks are fitted; by default on this machine, linear models on all of its cores and others on one. The
+        panel is handed over once: as it is to threads, scattered to the workers of a Dask client, and as a
+        memory-mapped file to anything else.
     progress : bool, optional
         Whether a bar is drawn; by default on a terminal, for 100,000 events or more.
 
@@ -116,17 +117,27 @@ def _fit_pieces(
     if isinstance(model, PreparedModel):
         model = model.prepared(index)
     if len(index) <= size:
-        return model.fit(panel, index, min_obs)
+        return _a_fit(model, model.fit(panel, index, min_obs))
     parts = list(chunks(len(index), size))
     made: list[ArrayFit] = []
     show = progress if progress is not None else sys.stderr.isatty()
     with _bar(show, len(index), model.name) as tick:
         for part, fit in _run(model.fit, panel, index, min_obs, parts, executor):
             if not isinstance(fit, ArrayFit):
-                return model.fit(panel, index, min_obs)
+                return _a_fit(model, model.fit(panel, index, min_obs))
             made.append(fit)
             tick(part.stop - part.start)
     return type(made[0]).concat(made, index)
+
+
+def _a_fit(model: NormalReturnModel, made: ModelFit) -> ModelFit:
+    """What a model of the user's own returned, if it is a fit."""
+    if not hasattr(made, "status"):
+        raise InputError(
+            f"fit of {model.name} returned {type(made).__name__}; a fit was expected.",
+            remedy="Return ArrayFit(...) or ArrayFit.from_regression(...).",
+        )
+    return made
 
 
 def _room(arrays: LinearArrays, n: int) -> LinearArrays:

@@ -40,7 +40,7 @@ from eventstudy.inference import (
     recommendation,
     tests_frame,
 )
-from eventstudy.inference.bootstrap import BlockBootstrap, block_bootstrap, forecast_inflation
+from eventstudy.inference.bootstrap import BlockBootstrap, block_bootstrap
 from eventstudy.inference.cross_section import Covariance, CrossSection, cross_section
 from eventstudy.inference.placebo import Placebo
 from eventstudy.inference.resampled import placebo_of, resampled_tests, step_down_of
@@ -431,8 +431,8 @@ class EventStudyResults:
         DataFrame
             ``event_id``, ``ticker``, ``parameter`` (``alpha``, ``beta``, …), ``estimate``, ``std_error``, ``t``,
             ``p_value`` (of a parameter of zero, two-sided, Student t with ``df``), ``ci_lower``, ``ci_upper``, ``df``.
-            Standard errors are those of the model's estimator where errors have one variance. They are NaN for
-            models that give none (robust, GARCH, synthetic control, latent factors), and for what is no parameter.
+            Standard errors are those that the forecast error of the model is made of. They are NaN for the
+            parameters of a GARCH variance, for synthetic controls, and for what is no parameter.
 
         Examples
         --------
@@ -660,8 +660,7 @@ class EventStudyResults:
         """
         window = self._window(start, end)
         battery = self._battery
-        c, fit = battery.cumulated(window), battery.fit
-        inflation = forecast_inflation(c.std_error, fit.sigma2, fit.n_obs, c.dof, len(window))
+        c, inflation = battery.cumulated(window), battery.inflation(window, len(window))
         options.setdefault("confidence", self.study.confidence)
         portfolio = battery.portfolio(~np.isnan(c.car))
         mean, _ = weighted_mean(c.car, battery.weights)

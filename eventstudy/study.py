@@ -76,7 +76,8 @@ class EventStudy:
         As ``estimation_window``; the two share no session.
     min_obs : int, optional
         Fewest usable returns in the estimation window; an event with fewer is dropped, with the reason. By default
-        120, or three quarters of an estimation window shorter than 160 sessions.
+        120, or three quarters of an estimation window (of the span, where a model is a rolling one) shorter than 160
+        sessions.
     calendar : str
         Exchange whose sessions place announcements with a time of day; events that name their own keep it.
     missing : {"propagate", "skip"}
@@ -160,6 +161,7 @@ class EventStudy:
             )
         (estimation, hole), event = estimation_span(self.estimation_window), Window.of(self.event_window)
         length = len(estimation) - (0 if hole is None else len(hole))
+        length = min(length, getattr(self.model, "span", length))  # a rolling model reads no more
         min_obs = min(DEFAULT_MIN_OBS, -(-3 * length // 4)) if self.min_obs is None else self.min_obs
         if isinstance(min_obs, bool) or not isinstance(min_obs, int | np.integer) or min_obs < 1:
             raise InputError(f"min_obs={min_obs!r} is not a positive whole number.", remedy="Such as min_obs=120.")
@@ -169,6 +171,11 @@ class EventStudy:
                 raise InputError(f"{name}={value!r} is not an option.", remedy=f"Use one of {get_args(options)}.")
         check_confidence(self.confidence)
         check_calendar(self.calendar)
+        if isinstance(self.model.benchmarks, str):
+            raise InputError(
+                f"The benchmarks of {self.model.name} are a text, {self.model.benchmarks!r}, and not names.",
+                remedy=f'Return a tuple: ("{self.model.benchmarks}",).',
+            )
         for benchmark in self.model.benchmarks:
             self.returns.row(benchmark)
         check_outliers(self.outliers)
@@ -213,8 +220,8 @@ class EventStudy:
         chunk_size : int, optional
             Events fitted at a time, 65,536 by default. It changes no number.
         executor : concurrent.futures.Executor, optional
-            Where chunks are fitted: threads, processes, or a Dask cluster by ``client.get_executor()``. All cores of
-            this machine by default. It changes no number.
+            Where chunks are fitted: threads, processes, or a Dask cluster by ``client.get_executor()``. By default on
+            this machine, linear models on all of its cores and others on one. It changes no number.
 
         Returns
         -------

@@ -143,7 +143,8 @@ class SyntheticPanel:
             If fewer than two securities have 60 returns on common sessions with the benchmark.
         """
         market = panel.values[panel.row(benchmark)]
-        others = np.delete(panel.values, panel.row(benchmark), axis=0)[:, ~np.isnan(market)]
+        factors = range(panel.n_securities - panel.n_factors, panel.n_securities)
+        others = np.delete(panel.values, [panel.row(benchmark), *factors], axis=0)[:, ~np.isnan(market)]
         x = market[~np.isnan(market)]
         others = others[(~np.isnan(others)).sum(1) >= _LEAST]
         with np.errstate(invalid="ignore", divide="ignore"):

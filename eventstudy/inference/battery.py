@@ -15,7 +15,14 @@ from eventstudy.inference.bootstrap import forecast_inflation
 from eventstudy.inference.by_date import calendar_portfolio, calendar_standard_error
 from eventstudy.inference.dependence import EstimationSummary, SharedDates, estimation_summary, shared_dates
 from eventstudy.inference.parametric import mean_standard_error
-from eventstudy.inference.sessions import GeneralisedRanks, SessionSums, session_sums, window_pass
+from eventstudy.inference.sessions import (
+    GeneralisedRanks,
+    SessionSums,
+    mean_squares,
+    residual_variance,
+    session_sums,
+    window_pass,
+)
 from eventstudy.models.base import ModelFit
 from eventstudy.windows import Window
 
@@ -111,9 +118,17 @@ class Battery:
             return np.nan, len(portfolio) - 1.0, "portfolio"
         length, _ = weighted_mean(np.where(there, c.n_used, np.nan), weights)
         # residuals are smaller than errors, and a forecast holds the parameters' error: exactly so on one shared date
-        fit, dof = self.fit, c.dof[there]
-        inflation = forecast_inflation(c.std_error[there], fit.sigma2[there], fit.n_obs[there], dof, length)
-        return spread * float(np.sqrt(length)) * inflation, float(dof.mean()), "portfolio"
+        inflation = self.inflation(window, length)
+        return spread * float(np.sqrt(length)) * inflation, float(c.dof[there].mean()), "portfolio"
+
+    def inflation(self, window: Window, length: float) -> float:
+        """Forecast standard deviation of the CARs over that of sums of ``length`` residuals."""
+        c = self.cumulated(window)
+        return forecast_inflation(np.where(np.isnan(c.car), np.nan, c.std_error), self._mean_squares, length)
+
+    @functools.cached_property
+    def _mean_squares(self) -> FloatArray:
+        return mean_squares(self.fit.residuals, np.arange(len(self.fit.index)))
 
     def cumulated(self, window: Window) -> Cumulated:
         """CAR and SCAR of every event over one window."""
@@ -139,7 +154,7 @@ class Battery:
     def _pass(self, windows: Sequence[Window]) -> tuple[GeneralisedRanks, FloatArray, list[int]]:
         """Generalised ranks by window and positive shares by length of window, and these lengths."""
         threshold = np.full((len(self.fit.index), len(windows)), np.nan)
-        sigma = np.sqrt(self.fit.sigma2)
+        sigma = np.sqrt(residual_variance(self.fit))
         for at, window in enumerate(windows):
             scar = self.cumulated(window).scar
             values = scar[~np.isnan(scar)]

@@ -61,31 +61,27 @@ class BlockBootstrap:
     reason: str = ""
 
 
-def forecast_inflation(
-    std_error: FloatArray, sigma2: FloatArray, n_obs: IntArray, dof: FloatArray, length: float
-) -> float:
+def forecast_inflation(std_error: FloatArray, mean_square: FloatArray, length: float) -> float:
     """Forecast standard deviation of a CAR over that of a sum of resampled residuals, for :func:`block_bootstrap`.
 
-    Residuals are smaller than errors, by ``√((M−K)/M)`` on average, and a forecast has the parameters' error on top:
-    ``√(Σ std_error² / Σ L s² (M−K)/M)`` over events. Where all events share a date and none lacks a return, every
-    event's ratio is this one.
+    Residuals are smaller than errors, and a forecast has the parameters' error on top: ``√(Σ std_error² / Σ L m²)``
+    over events, ``m²`` the mean squared residual. For least squares ``m² = s² (M−K)/M``. Where all events share a date
+    and none lacks a return, every event's ratio is this one.
 
     Parameters
     ----------
-    std_error, sigma2, dof : ndarray of float64, shape (n,)
-        Forecast standard error of the CAR, residual variance, ``M − K``; events with NaN do not count.
-    n_obs : ndarray of int64, shape (n,)
-        ``M``.
+    std_error, mean_square : ndarray of float64, shape (n,)
+        Forecast standard error of the CAR, mean squared residual; events with NaN do not count.
     length : float
         Sessions of the window, ``L``; their mean where some are skipped.
 
     Examples
     --------
-    >>> round(forecast_inflation(np.array([1.1]), np.array([1.0]), np.array([100]), np.array([98.0]), 1), 4)
+    >>> round(forecast_inflation(np.array([1.1]), np.array([0.98]), 1), 4)
     1.1112
     """
-    ok = np.isfinite(std_error) & np.isfinite(sigma2)
-    resampled = float((length * sigma2[ok] * dof[ok] / n_obs[ok]).sum())
+    ok = np.isfinite(std_error) & np.isfinite(mean_square)
+    resampled = float((length * mean_square[ok]).sum())
     return float(np.sqrt((std_error[ok] ** 2).sum() / resampled)) if resampled > 0 else float("nan")
 
 

@@ -13,19 +13,24 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from eventstudy._typing import FloatArray, IntArray
 from eventstudy.kernels import Engine, chunks
 
+if TYPE_CHECKING:
+    from eventstudy.models.base import ModelFit
+
 __all__ = [
     "GeneralisedRanks",
     "Residuals",
     "SessionSums",
+    "mean_squares",
     "midranks",
     "positive_shares",
+    "residual_variance",
     "session_sums",
     "window_pass",
 ]
@@ -175,6 +180,30 @@ def _session_sums_compiled(
         compiled.sort_keys(residuals, ar, rounded, key, mask, most, whole(np.iinfo(whole).bits - 1))
     key.sort(axis=1)
     compiled.session_sums(residuals, ar, key, mask, weight, *out.arrays())
+
+
+def mean_squares(residuals: Residuals, rows: IntArray) -> FloatArray:
+    """Mean squared residual of some events over their estimation windows, shape (len(rows),); NaN of none."""
+
+    def work(part: IntArray) -> FloatArray:
+        e = residuals(part)
+        there = ~np.isnan(e)
+        known = np.where(there, e, 0.0)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.einsum("nt,nt->n", known, known) / there.sum(1))
+
+    return np.concatenate([np.empty(0), *_in_chunks(rows, work)])
+
+
+def residual_variance(fit: ModelFit) -> FloatArray:
+    """Variance of the residuals of each event, shape (n,).
+
+    It is ``sigma2``, or ``Σe²`` over its own degrees of freedom where ``sigma2`` is another estimate of it.
+    """
+    dof = getattr(fit, "residual_dof", None)
+    if dof is None:
+        return fit.sigma2
+    return np.asarray(mean_squares(fit.residuals, np.arange(len(dof))) * fit.n_obs / dof)
 
 
 def midranks(values: FloatArray) -> FloatArray:

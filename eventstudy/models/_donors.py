@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
@@ -15,7 +15,7 @@ from eventstudy.models.linear import _check_name
 from eventstudy.panel import ReturnPanel
 from eventstudy.windows import EventIndex
 
-__all__ = ["Clean", "DonorBlock", "Treated", "check_clean", "donor_blocks", "names_of"]
+__all__ = ["Clean", "DonorBlock", "Treated", "check_clean", "donor_blocks", "left_out", "names_of"]
 
 Clean: TypeAlias = Literal["span", "event"]
 
@@ -114,6 +114,12 @@ def names_of(value: Iterable[str] | None, what: str) -> tuple[str, ...] | None:
     return names
 
 
+def left_out(exclude: Sequence[str] | None) -> tuple[str, ...]:
+    """Names of securities that are no donors; there may be none."""
+    none = exclude is None or (isinstance(exclude, Sized) and not len(exclude))
+    return () if none else names_of(exclude, "exclude") or ()
+
+
 def check_clean(clean: str) -> None:
     """Refuse an option that does not exist."""
     if clean not in get_args(Clean):
@@ -138,7 +144,7 @@ def donor_blocks(
     treated : Treated
         Every event of the study.
     donors : sequence of str, or None
-        The pool; None for every security of the panel.
+        The pool; None for every security of the panel, which its factors are not.
     exclude : sequence of str
         Securities kept out of the pool.
     clean : {"span", "event"}
@@ -151,7 +157,8 @@ def donor_blocks(
         If a donor is not in the panel, or is named and has an event of its own that is too near.
     """
     out = [panel.row(name) for name in exclude]
-    pool = np.arange(panel.n_securities) if donors is None else np.array([panel.row(name) for name in donors])
+    everyone = range(panel.n_securities - panel.n_factors)
+    pool = np.array(everyone if donors is None else [panel.row(name) for name in donors], dtype=np.int64)
     pool = pool[~np.isin(pool, out)]
     usable, there = data.usable, ~np.isnan(data.y_event)
     for position in np.unique(index.position).tolist():

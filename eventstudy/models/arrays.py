@@ -151,6 +151,9 @@ class ArrayFit:
         Why a fit failed, in words, where the model knows more than ``status`` says.
     coef_error : ndarray of float64, shape (n, K'), or None
         Standard errors of ``coef``; NaN for what has none. None where the model does not say.
+    residual_dof : ndarray of int64, shape (n,), or None
+        Degrees of freedom of the sum of squared residuals, where ``sigma2`` is another estimate of the variance than
+        one made of it; None for ``n_obs − n_params``.
     """
 
     index: EventIndex
@@ -168,6 +171,7 @@ class ArrayFit:
     noise_before: FloatArray | None = None
     messages: _TextArray | None = None
     coef_error: FloatArray | None = None
+    residual_dof: IntArray | None = None
 
     def __post_init__(self) -> None:
         n, length = len(self.index), len(self.index.event)
@@ -247,7 +251,7 @@ class ArrayFit:
         status: npt.NDArray[np.int8] | None = None,
         **others: Any,
     ) -> ArrayFit:
-        """Fit of a model ``α + x'β`` however its parameters were found, with the forecast error of least squares.
+        """Fit of a model ``α + x'β`` however its parameters were found, with the errors of least squares.
 
         Parameters
         ----------
@@ -271,6 +275,12 @@ class ArrayFit:
             Further fields, such as ``noise`` and ``messages``.
         """
         n, k = len(index), data.x.shape[-1] + 1
+        if coef.shape != (n, k):
+            raise InputError(
+                f"coef has shape {coef.shape}; {(n, k)} was expected: the constant and a slope for each regressor, by "
+                "event.",
+                remedy="Correct the model.",
+            )
         k = k if n_params is None else n_params
         usable = data.usable
         n_obs = usable.sum(1)
@@ -281,15 +291,20 @@ class ArrayFit:
         # a residual that is only rounding: 1e-12 in units of the data
         state[(state == OK) & (square <= 1e-24 * np.nansum(np.where(usable, data.y, 0.0) ** 2, axis=1))] = ZERO_VARIANCE
         ar = data.y_event - coef[:, 0, None] - np.einsum("ntp,np->nt", data.x_event, coef[:, 1:])
-        loadings, singular = _loadings(data, usable)
+        # the constant is the forecast where regressors are zero, a slope what one more of its regressor adds
+        points = np.broadcast_to(np.eye(coef.shape[1])[:, 1:], (n, coef.shape[1], coef.shape[1] - 1))
+        every, singular = _loadings(data, usable, np.concatenate([points, data.x_event], axis=1))
+        own, loadings = np.split(every, [coef.shape[1]], axis=1)
+        own = np.concatenate([own[:, :1], own[:, 1:] - own[:, :1]], axis=1)
         state[(state == OK) & singular] = SINGULAR
         center = np.where(usable, data.y, 0.0).sum(1) / np.maximum(n_obs, 1)
         total = np.nansum(np.where(usable, data.y - center[:, None], 0.0) ** 2, axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
             variance = square / np.maximum(n_obs - k, 1) if sigma2 is None else sigma2
             r2 = 1.0 - square / total
+            errors = np.sqrt(variance[:, None] * (own**2).sum(-1))
         bad = state != OK
-        values = {"ar": ar, "coef": coef, "sigma2": variance, "r2": r2, "loadings": loadings}
+        values = {"ar": ar, "coef": coef, "sigma2": variance, "r2": r2, "loadings": loadings, "coef_error": errors}
         blank = {
             name: np.where(bad.reshape(-1, *[1] * (value.ndim - 1)), np.nan, value) for name, value in values.items()
         }
@@ -300,8 +315,7 @@ class ArrayFit:
             n_obs=n_obs.astype(np.int64),
             n_params=k,
             status=state,
-            **blank,
-            **others,
+            **(blank | others),
         )
 
 
@@ -318,8 +332,10 @@ def _part(value: Any, which: Any) -> Any:
     return value[which] if isinstance(value, np.ndarray) else value
 
 
-def _loadings(data: EventData, usable: npt.NDArray[np.bool_]) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """``G = X_W R^{-1}`` with ``X = QR`` of the usable rows; and where the regressors are collinear."""
+def _loadings(
+    data: EventData, usable: npt.NDArray[np.bool_], x_new: FloatArray
+) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """``G = X_new R^{-1}`` with ``X = QR`` of the usable rows; and where the regressors are collinear."""
     n, _, p = data.x.shape
     count = np.maximum(usable.sum(1), 1)
     x = np.where(usable[..., None], data.x, 0.0)
@@ -327,14 +343,14 @@ def _loadings(data: EventData, usable: npt.NDArray[np.bool_]) -> tuple[FloatArra
     dx = np.where(usable[..., None], x - center[:, None, :], 0.0)
     size = (dx**2).sum(1)
     singular = (size <= 1e-24 * (size + count[:, None] * center**2)).any(1)
-    constant = np.broadcast_to(1.0 / np.sqrt(count)[:, None, None], (n, data.x_event.shape[1], 1))
+    constant = np.broadcast_to(1.0 / np.sqrt(count)[:, None, None], (n, x_new.shape[1], 1))
     if not p:
         return np.ascontiguousarray(constant), singular
     unit = np.where(size > 0, np.sqrt(size), 1.0)
     r: FloatArray = np.linalg.qr(dx / unit[:, None, :]).R
     singular |= (np.abs(np.einsum("naa->na", r)) ** 2 <= 1e-13).any(1)
     r = np.where(singular[:, None, None], np.eye(p), r)
-    scaled = (data.x_event - center[:, None, :]) / unit[:, None, :]
-    # G' solves R' G' = X_W'
+    scaled = (x_new - center[:, None, :]) / unit[:, None, :]
+    # G' solves R' G' = X_new'
     slopes = np.linalg.solve(r.transpose(0, 2, 1), scaled.transpose(0, 2, 1)).transpose(0, 2, 1)
     return np.concatenate([constant, slopes], axis=-1), singular

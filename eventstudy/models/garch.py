@@ -163,9 +163,14 @@ class GARCHMarketModel:
         fit = ArrayFit.from_regression(
             index, data, coef=means, coef_names=names, min_obs=min_obs, status=status, messages=messages
         )
+        points = _loadings(np.broadcast_to([0.0, 1.0], (n, 2)), x, weight)
+        points[:, 1] -= points[:, 0]  # the constant is the forecast at zero, the slope what one more adds
+        errors = np.full(coef.shape, np.nan)
+        errors[good, :2] = np.linalg.norm(points[good], axis=2)
         return replace(
             fit,
             coef=coef,
+            coef_error=errors,
             coef_names=self.coef_names,
             loadings=_loadings(data.x_event[..., 0], x, weight) / np.sqrt(fit.sigma2)[:, None, None],
             noise=noise / fit.sigma2[:, None],

@@ -11,7 +11,7 @@ import numpy as np
 from eventstudy._typing import FloatArray, IntArray
 from eventstudy.errors import InputError
 from eventstudy.kernels import FAILED, OK, TOO_FEW, ZERO_VARIANCE
-from eventstudy.models._donors import Clean, DonorBlock, Treated, check_clean, donor_blocks, names_of
+from eventstudy.models._donors import Clean, DonorBlock, Treated, check_clean, donor_blocks, left_out, names_of
 from eventstudy.models.arrays import ArrayFit, event_data
 from eventstudy.panel import ReturnPanel
 from eventstudy.windows import EventIndex
@@ -34,7 +34,8 @@ class LatentFactors:
         the number that best forecasts each estimation-window return of the security from its others (leave one out),
         event by event; Xu (2017) pools the events.
     donors : sequence of str, optional
-        Securities that the factors are taken from; every security of the panel by default.
+        Securities that the factors are taken from; by default every security of the panel, as in
+        :class:`SyntheticControl`.
     max_factors : int
         Largest number tried, and never more than half the number of donors.
     standardise : bool
@@ -85,7 +86,7 @@ class LatentFactors:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "donors", names_of(self.donors, "donors"))
-        object.__setattr__(self, "exclude", (names_of(self.exclude, "exclude") or ()) if len(self.exclude) else ())
+        object.__setattr__(self, "exclude", left_out(self.exclude))
         check_clean(self.clean)
         if not isinstance(self.standardise, bool):
             raise InputError(f"standardise={self.standardise!r} is neither True nor False.", remedy="Give one of them.")
@@ -139,6 +140,7 @@ class LatentFactors:
         names, most = self.coef_names, self._most
         ar, resid = np.full((n, l2), np.nan), np.full((n, l1), np.nan)
         coef, loadings = np.full((n, len(names)), np.nan), np.zeros((n, l2, most + 1))
+        coef_error = np.full(coef.shape, np.nan)
         sigma2, r2 = np.full(n, np.nan), np.full(n, np.nan)
         n_obs, n_params = np.zeros(n, np.int64), np.ones(n, np.int64)
         status, messages = np.zeros(n, np.int8), np.full(n, None, dtype=object)
@@ -172,20 +174,22 @@ class LatentFactors:
             for k in np.unique(count).tolist():
                 some, used = count == k, slice(0, k + 1)
                 at = events[some]
-                beta = _times(_times(y[some], q[:, used]), np.linalg.inv(r[used, used]).T)
+                inverse = np.linalg.inv(r[used, used])
+                beta = _times(_times(y[some], q[:, used]), inverse.T)
                 e = y[some] - _times(beta, x[:, used].T)
                 square = (e**2).sum(1)
                 status[at] = np.where(square <= 1e-24 * (y[some] ** 2).sum(1), ZERO_VARIANCE, OK)
                 coef[at, 0], coef[at, 1] = k, len(block.donors)
                 coef[at, 2 : 3 + k] = beta
                 n_params[at], sigma2[at] = k + 1, square / (m - k - 1)
+                coef_error[at, 2 : 3 + k] = np.sqrt(sigma2[at])[:, None] * np.linalg.norm(inverse, axis=1)
                 with np.errstate(divide="ignore", invalid="ignore"):
                     r2[at] = 1.0 - square / total[some]
                 resid[np.ix_(at, np.flatnonzero(block.rows))] = e
                 ar[at] = data.y_event[at] - _times(beta, x_event[:, used].T)
                 loadings[at, :, used] = np.linalg.solve(r[used, used].T, x_event[:, used].T).T
         bad = status != OK
-        for values in (ar, resid, coef, loadings, sigma2, r2):
+        for values in (ar, resid, coef, coef_error, loadings, sigma2, r2):
             values[bad] = np.nan
         return ArrayFit(
             index=index,
@@ -193,6 +197,7 @@ class LatentFactors:
             resid=resid,
             coef=coef,
             coef_names=names,
+            coef_error=coef_error,
             sigma2=sigma2,
             n_obs=n_obs,
             n_params=n_params,

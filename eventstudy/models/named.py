@@ -79,9 +79,7 @@ MODELS: Final[Mapping[str, NamedModel]] = {
         NamedModel("scholes-williams", "Scholes–Williams (thin trading)", ScholesWilliams),
         NamedModel("dimson", "Dimson (thin trading)", Dimson, "one", ("leads", "lags", "fowler_rorke")),
         NamedModel("huber", "Huber regression (robust)", RobustMarketModel, "one", ("c", "scale")),
-        NamedModel(
-            "theil-sen", "Theil–Sen (robust)", partial(RobustMarketModel, method="theil-sen"), "one", ("scale",)
-        ),
+        NamedModel("theil-sen", "Theil–Sen (robust)", _theil_sen, "one", ("scale",)),
         NamedModel("garch", "GARCH errors", GARCHMarketModel, "one", ("volatility", *_VARIANCE)),
         NamedModel("gjr", "GJR-GARCH errors", partial(GARCHMarketModel, volatility="gjr"), "one", _VARIANCE),
         NamedModel("egarch", "EGARCH errors", partial(GARCHMarketModel, volatility="egarch"), "one", _VARIANCE),

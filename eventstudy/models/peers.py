@@ -82,7 +82,7 @@ class PeerPortfolio:
                 raise InputError("peers={} names no security.", remedy='Such as {"MSFT": ["GOOGL", "AMZN"]}.')
             object.__setattr__(self, "peers", named)
         else:
-            object.__setattr__(self, "peers", names_of(self.peers, "peers") or ())
+            object.__setattr__(self, "peers", names_of(() if self.peers is None else self.peers, "peers"))
         self._check_weights()
         check_clean(self.clean)
         if isinstance(self.min_peers, bool) or not isinstance(self.min_peers, int | np.integer) or self.min_peers < 1:

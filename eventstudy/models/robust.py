@@ -56,7 +56,7 @@ class RobustMarketModel:
     What outliers do to ``α`` and ``β``, and what they say about the next session, are two questions. Fat tails do not
     go away at the event: with ``"classical"`` the abnormal return is measured against all of them, and the t law is as
     good as for least squares. Choose ``"robust"`` where the outliers belong to other events and not to the usual noise;
-    where they are the usual noise it rejects too often.
+    where they are the usual noise the t rejects too often, and placebo tests, which read the residuals, do not.
 
     The forecast error of the parameters is that of least squares times the asymptotic inefficiency of the estimator:
     for Huber ``s² [Σψ²/(M−K)] / (Σψ'/M)²``, with Huber's small-sample factor, from the residuals; for Theil–Sen that
@@ -134,13 +134,20 @@ class RobustMarketModel:
                 "half of the residuals or more are zero, so that they have no robust scale. Use MarketModel."
             )
             fit = regression(status=np.where(lost, FAILED, fit.status).astype(np.int8), messages=messages)
+        assert fit.coef_error is not None
+        unit = fit.coef_error**2 / fit.sigma2[:, None]  # of least squares, in units of the variance
         if self.scale == "robust":
-            fit = replace(fit, sigma2=_proposal_2(fit.resid, 2.0))
+            fit = replace(fit, sigma2=_proposal_2(fit.resid, 2.0), residual_dof=fit.n_obs - 2)
         if self.method == "huber":  # the variance of the parameters over that of the noise
             inflation = _huber_inflation(data, usable, coef, spread, float(self.c)) / fit.sigma2[:, None]
         else:
             inflation = _theil_sen_inflation(data, usable)
-        return replace(fit, loadings=fit.loadings * np.sqrt(inflation)[:, None, :])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            level = 1.0 / fit.n_obs
+            shares = np.column_stack([unit[:, 0] - level, unit[:, 1]]) * inflation[:, -1:]
+            shares[:, 0] += level * inflation[:, 0]
+            errors = np.sqrt(fit.sigma2[:, None] * shares)
+        return replace(fit, loadings=fit.loadings * np.sqrt(inflation)[:, None, :], coef_error=errors)
 
 
 def _row_median(values: FloatArray) -> FloatArray:

@@ -13,7 +13,7 @@ import pandas as pd
 from eventstudy._typing import FloatArray, IntArray
 from eventstudy.errors import InputError
 from eventstudy.kernels import FAILED, OK, TOO_FEW, ZERO_VARIANCE
-from eventstudy.models._donors import Clean, DonorBlock, Treated, check_clean, donor_blocks, names_of
+from eventstudy.models._donors import Clean, DonorBlock, Treated, check_clean, donor_blocks, left_out, names_of
 from eventstudy.models._simplex import Columns, SimplexFit, simplex_least_squares
 from eventstudy.models.arrays import ArrayFit, EventData, event_data
 from eventstudy.panel import ReturnPanel
@@ -51,7 +51,8 @@ class SyntheticControl:
     Parameters
     ----------
     donors : sequence of str, optional
-        Securities that may have a weight; every security of the panel by default, indices and funds among them.
+        Securities that may have a weight; every security of the panel by default, indices and funds among them, but
+        not the factors that :meth:`eventstudy.ReturnPanel.with_factors` added.
     intercept : bool
         Whether a constant is fitted as well, so that only the movements are matched and not the mean return.
     exclude : sequence of str
@@ -107,7 +108,7 @@ class SyntheticControl:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "donors", names_of(self.donors, "donors"))
-        object.__setattr__(self, "exclude", (names_of(self.exclude, "exclude") or ()) if len(self.exclude) else ())
+        object.__setattr__(self, "exclude", left_out(self.exclude))
         if not isinstance(self.intercept, bool):
             raise InputError(f"intercept={self.intercept!r} is neither True nor False.", remedy="Give one of them.")
         check_clean(self.clean)

@@ -116,14 +116,15 @@ class Dimson:
     Raises
     ------
     InputError
-        On leads or lags that are no such numbers.
+        On leads or lags that are no such numbers, or (when fitted) leave no session of the estimation window.
 
     Notes
     -----
     With ``m = max(leads, lags)`` and the market's autocorrelations ``ρ_l`` over the estimation window (zero beyond
     ``m``), ``w_k = Σ_j ρ_|j−k| / Σ_j ρ_|j|``, both sums over ``j = −lags … leads``. For one lead and lag that is Fowler
     and Rorke's ``w₁ = (1 + ρ₁)/(1 + 2ρ₁)``, for two ``w₁ = (1 + 2ρ₁ + ρ₂)/(1 + 2ρ₁ + 2ρ₂)`` and ``w₂ = (1 + ρ₁ +
-    ρ₂)/(1 + 2ρ₁ + 2ρ₂)``; ``w₀ = 1``.
+    ρ₂)/(1 + 2ρ₁ + 2ρ₂)``; ``w₀ = 1``. The weights undo what stale prices of the index do. Where the index is fresh, and
+    lags alone suffice, its autocorrelation is its own and the plain sum is consistent: set ``fowler_rorke=False``.
 
     Market returns outside the estimation window, or on sessions kept out of it, are not read: at its ends the sample
     is trimmed by ``lags`` and ``leads`` sessions. ``K = 2`` and ``s² = Σ(R − α − βR_m)²/(M − 2)`` for the noise of a
@@ -176,6 +177,12 @@ class Dimson:
 
     def fit(self, panel: ReturnPanel, index: EventIndex, min_obs: int) -> ArrayFit:
         """Fit every event at once."""
+        if self.lags + self.leads >= len(index.estimation):
+            raise InputError(
+                f"lags={self.lags} and leads={self.leads} together span the estimation window, which has "
+                f"{len(index.estimation)} sessions.",
+                remedy="Use fewer of them, or lengthen estimation_window=.",
+            )
         lagged = _Lagged.of(panel, index, self.benchmark, lags=self.lags, leads=self.leads)
         slopes, inverse, variance, singular = lagged.regression()
         n, p = slopes.shape

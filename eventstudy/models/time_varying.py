@@ -236,7 +236,7 @@ def _weighted(
         constant = covariance[:, 0, 0] - 2.0 * center * covariance[:, 0, 1] + center**2 * covariance[:, 1, 1]
         errors = np.sqrt(fit.sigma2[:, None] * np.column_stack([constant, covariance[:, 1, 1]]))
     n_params = np.where(thin, 2, n_obs - degrees).astype(np.int64)
-    return replace(fit, loadings=loadings, r2=r2, n_params=n_params, coef_error=errors)
+    return replace(fit, loadings=loadings, r2=r2, n_params=n_params, coef_error=errors, residual_dof=fit.n_obs - 2)
 
 
 def _moments(weight: FloatArray, dx: FloatArray) -> FloatArray:

@@ -33,7 +33,8 @@ def beta_frame(
     fit = res.fit
     if not isinstance(fit, LinearFit) or not len(fit.design.factors):
         raise InputError(
-            f"{res.study.model!r} fits no factor loadings.", remedy="Use MarketModel or FactorModel for this."
+            f"{res.study.model!r} is not a least-squares regression on benchmarks.",
+            remedy="Use MarketModel or FactorModel for this.",
         )
     first, last = two_windows(fit.index.estimation if before is None else before, after)
     span, design = Window(first.start, last.end), fit.design

@@ -12,6 +12,7 @@ from scipy import special
 from eventstudy._typing import FloatArray, IntArray
 from eventstudy.errors import InputError
 from eventstudy.inference.resampling import resampling_p
+from eventstudy.inference.sessions import mean_squares
 from eventstudy.models.base import ModelFit
 from eventstudy.risk._windows import CHUNK
 from eventstudy.windows import Window
@@ -114,11 +115,8 @@ class BeaverU:
 
 
 def _scaled_residuals(fit: ModelFit, rows: IntArray) -> FloatArray:
-    """Residuals in units of their standard deviation, with a mean square of one over each event's sessions."""
-    part = fit.residuals(rows)
-    m = fit.n_obs[rows].astype(np.float64)
-    shrunk = (m - fit.n_params) / m  # residuals are smaller than errors by this much
-    return part / np.sqrt(fit.sigma2[rows] * shrunk)[:, None]
+    """Residuals with a mean square of one over each event's sessions."""
+    return fit.residuals(rows) / np.sqrt(mean_squares(fit.residuals, rows))[:, None]
 
 
 def _over_events(fit: ModelFit, add: Callable[[FloatArray], None]) -> None:

@@ -293,6 +293,11 @@ def test_models_that_are_none(sample_panel, events, models, words) -> None:
         es.compare(sample_panel, events, models, **WINDOWS)
 
 
+def test_common_is_yes_or_no(sample_panel, events) -> None:
+    with pytest.raises(es.InputError, match="common='events'"):
+        es.compare(sample_panel, events, [es.MarketModel("SPY")], common="events", **WINDOWS)  # type: ignore[arg-type]
+
+
 def test_models_of_one_kind_are_told_apart(sample_panel, events) -> None:
     with pytest.warns(es.ClusteredEventsWarning):
         found = es.compare(sample_panel, events, [es.MarketModel("SPY"), es.MarketModel("SMH")], **WINDOWS)
@@ -367,6 +372,14 @@ def test_chow_is_that_of_the_models_own_regression(every_kind, sample_panel, syn
         x, late = sm.add_constant(right), (np.arange(len(left)) >= len(left) // 2)[:, None]
         f, p, _ = sm.OLS(left, np.hstack([x, x * late])).fit().compare_f_test(sm.OLS(left, x).fit())
         assert [row["chow"], row["chow_p"]] == pytest.approx([f, p], rel=1e-6)
+
+
+def test_diagnostics_of_a_rolling_model_are_those_of_its_span(synthetic, study_of, events_at) -> None:
+    frame = synthetic(3, 400, seed=14, missing=0.05)
+    events = events_at(frame, {f"S{i:02d}": 330 + i for i in range(3)})
+    rolling = study_of(frame, events, es.RollingMarketModel("MKT", 60), min_obs=40)
+    shorter = study_of(frame, events, es.MarketModel("MKT"), estimation_window=(-70, -11), min_obs=40)
+    pd.testing.assert_frame_equal(rolling.diagnostics(), shorter.diagnostics(), rtol=1e-7)
 
 
 def test_residuals_of_garch_are_taken_in_units_of_their_variance(sample_panel, quiet) -> None:

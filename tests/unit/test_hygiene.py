@@ -355,6 +355,15 @@ def test_sigma_is_consistent_for_normal_errors(events_at, study_of):
     assert res.fit.sigma2.mean() == pytest.approx(0.02**2, rel=0.02)
 
 
+def test_standard_errors_of_parameters_are_made_consistent_too(synthetic, events_at, study_of):
+    """A rolling model of the whole window is the market model, whose errors come from another kernel."""
+    frame = synthetic(3, 260, seed=5)
+    events = events_at(frame, dict.fromkeys(["S00", "S01", "S02"], 180))
+    models = (es.MarketModel("MKT"), es.RollingMarketModel("MKT", 120))
+    first, second = (study_of(frame, events, model, outliers=2.5).coefficients() for model in models)
+    pd.testing.assert_frame_equal(first, second, rtol=1e-8)
+
+
 def test_clean_returns_lose_nothing(synthetic, events_at, study_of):
     frame = synthetic(3, 300, seed=2)
     events = events_at(frame, {"S00": 200, "S01": 200})

@@ -103,3 +103,49 @@ def test_the_order_of_events_changes_no_bit(synthetic, study_of, events_at) -> N
     columns = ["ticker", "car", "p_value", "p_holm", "p_placebo", "p_romano_wolf"]
     tables = [res.car(0, 1, adjusted=True, placebo=True)[columns].sort_values("ticker") for res in (first, second)]
     pd.testing.assert_frame_equal(*(table.reset_index(drop=True) for table in tables), check_exact=True)
+
+
+# -- models whose residual variance is not that of the sum of squares -----------------------------------------------
+
+OTHER_VARIANCES = [
+    es.EWMAMarketModel("MKT", halflife=15),
+    es.RobustMarketModel("MKT", scale="robust"),
+    es.GARCHMarketModel("MKT"),
+    es.MarketModel("MKT"),
+]
+
+
+@pytest.mark.parametrize("model", OTHER_VARIANCES, ids=lambda model: model.name)
+@pytest.mark.parametrize("outliers", [None, 2.5])
+def test_the_mean_of_one_event_has_that_events_standard_error(synthetic, study_of, events_at, model, outliers) -> None:
+    frame = synthetic(1, 300, seed=74)
+    res = study_of(frame, events_at(frame, {"S00": 240}), model, outliers=outliers)
+    for window in ((0, 0), (-2, 5)):
+        one, mean = res.car(*window).iloc[0], res.caar(*window).iloc[0]
+        assert mean["std_error"] == pytest.approx(one["std_error"], rel=1e-9)
+        assert mean["ci_upper"] == pytest.approx(one["ci_upper"], rel=1e-9)
+    spread = np.nanstd(res.fit.residuals(np.array([0]))[0])
+    found = res.block_bootstrap(0, 0, blocks="moving", block=1, seed=1).std_error
+    mean_square = np.nanmean(res.fit.residuals(np.array([0])) ** 2)
+    assert found == pytest.approx(res.car(0, 0)["std_error"][0] * spread / np.sqrt(mean_square), rel=0.05)
+
+
+@pytest.mark.parametrize("model", OTHER_VARIANCES[:2], ids=lambda model: model.name)
+@pytest.mark.parametrize("length", [1, 9, 11])
+def test_pseudo_windows_are_on_the_scale_of_the_events_own(synthetic, study_of, events_at, model, length) -> None:
+    """Both are divided by the variance of the residuals on M − 2, a pseudo-window's without its own sum."""
+    frame = synthetic(1, 300, seed=75)
+    res = study_of(frame, events_at(frame, {"S00": 240}), model)
+    last = -5 + length - 1
+    e, m = res.fit.resid[0], 120
+    square = (e**2).sum()
+    sums = np.convolve(e, np.ones(length), "valid")
+    scale = length - (length**2 + length) / m
+    expected = sums / np.sqrt(scale * (square - sums**2 / scale) / (m - 3))
+    found = res.placebo(-5, last, statistic="mean_scar")
+    np.testing.assert_allclose(found.distribution, expected, rtol=1e-9)
+    one = res.car(-5, last).iloc[0]
+    forecast = (one["std_error"] / res.parameters["sigma"][0]) ** 2
+    assert found.statistic == pytest.approx(one["car"] / np.sqrt(forecast * square / (m - 2)), rel=1e-9)
+    larger = (np.abs(expected) >= abs(found.statistic)).sum()
+    assert found.p_value == pytest.approx((1 + larger) / (1 + len(expected)), rel=1e-9)

@@ -13,6 +13,7 @@ from scipy import stats
 import eventstudy as es
 from eventstudy import risk
 from eventstudy.data import sample
+from eventstudy.risk import variance
 from eventstudy.risk.variance import forecast_covariance
 from eventstudy.windows import Window
 
@@ -272,6 +273,28 @@ def test_induced_variance(res):
     assert row["p_placebo"] == pytest.approx((1 + np.sum(spread >= row["variance"])) / (1 + len(spread)))
 
 
+@pytest.mark.parametrize(
+    "model",
+    [es.EWMAMarketModel("MKT", halflife=20), es.RobustMarketModel("MKT", scale="robust"), es.SyntheticControl(["MKT"])],
+    ids=lambda model: model.name,
+)
+def test_placebos_of_variance_scale_residuals_to_a_mean_square_of_one(
+    synthetic, study_of, events_at, model, monkeypatch
+):
+    """Whatever else the model's residual variance is; in chunks, of models whose K differs between events too."""
+    monkeypatch.setattr(variance, "CHUNK", 4)
+    frame = synthetic(6, 260, seed=81)
+    res = study_of(frame, events_at(frame, {f"S{i:02d}": 170 + 3 * i for i in range(6)}), model)
+    e = res.fit.residuals(np.arange(6))
+    z = e / np.sqrt(np.nanmean(e**2, axis=1, keepdims=True))
+    table = res.risk.beaver_u()
+    exceed = np.sum(np.nanmean(z**2, axis=0) >= table.loc[0, "u"])
+    assert table.loc[0, "p_placebo"] == pytest.approx((1 + exceed) / 121)
+    row = res.risk.induced_variance(0, 0).iloc[0]
+    exceed = np.sum(np.nanvar(z, axis=0, ddof=1) >= row["variance"])
+    assert row["p_placebo"] == pytest.approx((1 + exceed) / 121)
+
+
 def test_induced_variance_of_many_independent_events_is_one_without_an_event(synthetic, study_of):
     frame = synthetic(120, 260, seed=3)
     rng = np.random.default_rng(0)
@@ -381,7 +404,7 @@ def test_betas_of_several_factors(sample_panel, quiet):
 
 def test_models_without_slopes_have_no_shift(frame, study_of, events_at):
     for model in (es.MeanAdjusted(), es.MarketAdjusted("MKT")):
-        with pytest.raises(es.InputError, match="fits no factor loadings"):
+        with pytest.raises(es.InputError, match="is not a least-squares regression"):
             study_of(frame, events_at(frame, {"S00": POSITION}), model).risk.beta_shift()
 
 

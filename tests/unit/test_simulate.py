@@ -74,6 +74,14 @@ def test_events_are_drawn_without_benchmark_and_with_complete_windows(synthetic,
     assert seen & between or dates == "shared"
 
 
+def test_factors_of_the_panel_are_no_securities(panel):
+    """Neither drawn nor part of the pattern."""
+    frame = panel.to_frame()
+    both = panel.with_factors(pd.DataFrame({"HML": frame["S00"] - frame["S01"], "RF": 1e-4}, index=frame.index))
+    assert simulate(both, MODEL, **SMALL).n_securities == simulate(panel, MODEL, **SMALL).n_securities == 12
+    assert SyntheticPanel.like(both, "MKT") == SyntheticPanel.like(panel, "MKT")
+
+
 def test_dates_are_uniform_over_those_with_complete_windows(panel):
     position = np.concatenate([at for _, at, _ in drawn(panel, n_studies=2_000)])
     count = np.bincount(position, minlength=197)[70:197]

@@ -344,11 +344,12 @@ def test_inflation_is_the_ratio_of_standard_deviations(synthetic, study_of, even
     frame = synthetic(5, 200, seed=77)
     res = study_of(frame, events_at(frame, {f"S{i:02d}": 160 for i in range(5)}))
     c = cumulated(res.fit, es.Window(-1, 2))
-    found = forecast_inflation(c.std_error, res.fit.sigma2, res.fit.n_obs, c.dof, 4)
+    mean_square = (res.fit.residuals(np.arange(5)) ** 2).mean(1)
+    found = forecast_inflation(c.std_error, mean_square, 4)
     x = sm.add_constant(frame["MKT"].to_numpy()[30:150])
     new = sm.add_constant(frame["MKT"].to_numpy()[159:163]).sum(0)
     assert found == pytest.approx(np.sqrt((4 + new @ np.linalg.inv(x.T @ x) @ new) / 4 * 120 / 118), rel=1e-9)
-    assert np.isnan(forecast_inflation(c.std_error * NAN, res.fit.sigma2, res.fit.n_obs, c.dof, 4))
+    assert np.isnan(forecast_inflation(c.std_error * NAN, mean_square, 4))
 
 
 def test_size_of_the_block_bootstrap_on_one_date():
@@ -512,7 +513,7 @@ def test_the_founding_case(sample_panel, quiet):
     c = cumulated(res.fit, es.Window(0, 0))
     assert "one date" in wild_bootstrap(c.car, res.fit.index.position).reason
     portfolio = res.estimation_summary.portfolio
-    inflation = forecast_inflation(c.std_error, res.fit.sigma2, res.fit.n_obs, c.dof, 1)
+    inflation = forecast_inflation(c.std_error, (res.fit.residuals(np.arange(len(res))) ** 2).mean(1), 1)
     found = block_bootstrap(portfolio, float(c.car.mean()), 1, inflation=inflation, seed=1)
     share = np.mean(np.abs(portfolio - portfolio.mean()) * inflation >= abs(c.car.mean()))
     assert found.p_value == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / 9_999))

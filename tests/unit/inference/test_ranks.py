@@ -132,6 +132,19 @@ def test_grank(synthetic, events_at, study_of, missing, one_date, window):
     assert table.loc["grank_z", "n"] == (~np.isnan(scar)).sum()
 
 
+@pytest.mark.parametrize(
+    "model", [es.EWMAMarketModel("MKT", 15), es.RobustMarketModel("MKT", scale="robust")], ids=lambda model: model.name
+)
+def test_generalised_ranks_are_of_residuals_in_units_of_their_own_deviation(synthetic, events_at, study_of, model):
+    """Those of a model whose sigma is another estimate too: Σe²/(M − 2)."""
+    res = study(synthetic, events_at, study_of, seed=5, n=12, model=model)
+    both, n_est = series_of(res)
+    sigma = np.sqrt((both[:, :n_est] ** 2).sum(1) / (n_est - 2))
+    assert abs(np.log(sigma / res.parameters["sigma"])).max() > 0.01
+    t, _, z = kolari_pynnonen(both, n_est, res.car(-1, 1)["t"].to_numpy(), sigma)
+    assert res.tests(-1, 1).loc[["grank_t", "grank_z"], "statistic"].tolist() == pytest.approx([t, z], rel=1e-9)
+
+
 def test_grank_needs_two_events(synthetic, events_at, study_of):
     res = study(synthetic, events_at, study_of, n=1)
     table = res.tests(0, 0)

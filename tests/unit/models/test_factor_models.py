@@ -11,7 +11,6 @@ from scipy import stats
 
 import eventstudy as es
 from eventstudy.data import load_factors
-from eventstudy.models import RobustMarketModel
 
 RTOL = 1e-10  # two double-precision solvers of well-conditioned regressions agree to about 1e-13
 ATOL = 1e-15
@@ -259,7 +258,7 @@ def test_events_whose_factors_are_missing_say_which_and_from_when(sample_panel, 
 
 
 def test_coefficients_of_models_with_and_without_a_constant(sample_panel, quiet, ols_event):
-    """The market model's own kernel against statsmodels; nothing to show where nothing is fitted; NaN where unknown."""
+    """The market model's own kernel against statsmodels; nothing to show where nothing is fitted; NaN for counts."""
     frame = sample_panel.to_frame()
     for model in (es.MarketModel("SPY"), es.MeanAdjusted()):
         res = quiet(es.EventStudy(sample_panel, es.Events.at("2025-01-29", ["MSFT", "NVDA"]), model, EST, EVENT))
@@ -271,9 +270,9 @@ def test_coefficients_of_models_with_and_without_a_constant(sample_panel, quiet,
             np.testing.assert_allclose(found.loc[ticker, "ci_lower"], oracle.params - half, rtol=1e-8, atol=1e-12)
     events = es.Events.at("2025-01-29", ["MSFT", "NVDA"])
     assert quiet(es.EventStudy(sample_panel, events, es.MarketAdjusted("SPY"), EST, EVENT)).coefficients().empty
-    robust = quiet(es.EventStudy(sample_panel, events, RobustMarketModel("SPY"), EST, EVENT)).coefficients()
-    assert robust["estimate"].notna().all()
-    assert robust[["std_error", "t", "p_value", "ci_lower"]].isna().all(axis=None)
+    synthetic = quiet(es.EventStudy(sample_panel, events, es.SyntheticControl(), EST, EVENT)).coefficients()
+    assert synthetic["estimate"].notna().all()
+    assert synthetic[["std_error", "t", "p_value", "ci_lower"]].isna().all(axis=None)
     with pytest.raises(es.InputError, match="confidence=1"):
         res.coefficients(1.0)
 

@@ -90,6 +90,8 @@ def test_parameters_and_forecasts_are_those_of_arch(study_of, frame, events, kin
         design = np.column_stack([np.ones(est[1] - est[0] + 1), x[inside]])
         weight = 1e4 / np.asarray(found.conditional_volatility) ** 2
         covariance = np.linalg.inv(design.T * weight @ design)
+        np.testing.assert_allclose(res.fit.coef_error[at, :2], np.sqrt(np.diag(covariance)), rtol=1e-9)
+        assert np.isnan(res.fit.coef_error[at, 2:]).all()
         ahead_x = np.column_stack([np.ones(len(ar)), x[new]])
         total = np.diag(h) / 1e4 + ahead_x @ covariance @ ahead_x.T
         np.testing.assert_allclose(res.car(-1, 1)["std_error"].iloc[at], np.sqrt(total[9:12, 9:12].sum()), rtol=1e-9)

@@ -57,6 +57,7 @@ def test_expectations_and_errors_are_regressions_on_principal_components(study_o
         assert shown["alpha"] == pytest.approx(ols.params[0], rel=1e-7)
         np.testing.assert_allclose(np.abs(shown[["loading_1", "loading_2"]].astype(float)), np.abs(ols.params[1:]))
         assert shown["r2"] == pytest.approx(ols.rsquared, rel=1e-9)
+        np.testing.assert_allclose(res.fit.coef_error[at], [np.nan, np.nan, *ols.bse], rtol=1e-8)
         window = x[m + 4 : m + 7]  # sessions −1 to 1
         total = ols.mse_resid * 3 + window.sum(0) @ ols.cov_params() @ window.sum(0)
         assert res.car(-1, 1)["std_error"].iloc[at] == pytest.approx(np.sqrt(total), rel=1e-9)

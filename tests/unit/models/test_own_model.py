@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import eventstudy as es
+from eventstudy.models import ArrayFit, event_data
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "own_model.md"
 
@@ -53,6 +54,9 @@ def test_its_numbers_are_those_of_numpy(study_of, synthetic, events_at, shrunk):
         assert [shown["alpha"], shown["beta"]] == pytest.approx([alpha, beta], rel=1e-9)
         e = rows[:, 1] - alpha - beta * rows[:, 0]
         assert shown["sigma"] == pytest.approx(np.sqrt(e @ e / (len(e) - 2)), rel=1e-9)
+        x = np.column_stack([np.ones(len(e)), rows[:, 0]])
+        errors = np.sqrt(e @ e / (len(e) - 2) * np.diag(np.linalg.inv(x.T @ x)))
+        assert res.coefficients()["std_error"].iloc[2 * at : 2 * at + 2].tolist() == pytest.approx(errors, rel=1e-9)
         new = frame[["MKT", ticker]].iloc[position - 5 : position + 6].to_numpy()
         np.testing.assert_allclose(res.abnormal_returns.iloc[at], new[:, 1] - alpha - beta * new[:, 0], rtol=1e-9)
 
@@ -82,6 +86,44 @@ def test_an_event_that_it_cannot_fit_is_dropped_with_the_reason(study_of, synthe
     frame.iloc[:280, 1] = np.nan
     res = study_of(frame, events_at(frame, {"S00": 300, "S01": 300}), shrunk("MKT"))
     assert res.dropped["reason"].str.contains("10 usable returns in the estimation window").tolist() == [True]
+
+
+def made_of(returned, benchmarks=("MKT",)):
+    """A model whose fit returns what ``returned`` makes of the index and the data."""
+
+    class Own:
+        name = "own"
+
+        def __init__(self):
+            self.benchmarks = benchmarks
+
+        def fit(self, panel, index, min_obs):
+            return returned(index, event_data(panel, index, ("MKT",)))
+
+    return Own()
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (made_of(lambda index, data: None), "returned NoneType"),
+        (made_of(lambda index, data: None, "MKT"), 'Return a tuple: \\("MKT",\\)'),
+        (
+            made_of(
+                lambda index, data: ArrayFit.from_regression(index, data, coef=np.zeros((2, 3)), coef_names=("a",))
+            ),
+            r"coef has shape \(2, 3\); \(2, 2\) was expected",
+        ),
+        (
+            made_of(lambda index, data: ArrayFit.from_regression(index, data, coef=np.zeros(2), coef_names=("a",))),
+            r"coef has shape \(2,\)",
+        ),
+    ],
+)
+def test_models_with_mistakes_are_told_which(study_of, synthetic, events_at, model, words):
+    frame = synthetic(2, 420, seed=55)
+    with pytest.raises(es.InputError, match=words):
+        study_of(frame, events_at(frame, {"S00": 300, "S01": 200}), model)
 
 
 def test_the_second_model_of_the_page(study_of, synthetic, events_at):

@@ -115,6 +115,7 @@ def test_wrong_options(study_of, frame, events):
     for wrong in (
         {"peers": []},
         {"peers": {}},
+        {"peers": None},
         {"peers": ["S03", "S03"]},
         {"peers": {"S00": []}},
         {"peers": PEERS, "weights": "cap"},

@@ -56,6 +56,7 @@ def test_huber_is_statsmodels_rlm(study_of, events_at, holes):
         loadings = res.fit.loadings[at]
         mine = res.fit.sigma2[at] * loadings @ loadings.T
         np.testing.assert_allclose(mine[there][:, there], expected[there][:, there], rtol=1e-8)
+        np.testing.assert_allclose(res.fit.coef_error[at], found.bse / [100, 1], rtol=1e-8)
 
 
 def test_robust_scale_is_statsmodels_huber_scale(study_of, events_at, holes):
@@ -83,6 +84,17 @@ def test_theil_sen_is_scipy_exactly(study_of, events_at, holes):
         expected = stats.theilslopes(y, x, method="joint")
         np.testing.assert_array_equal(res.fit.coef[at], [expected.intercept, expected.slope])
         assert abs(np.nanmedian(res.fit.resid[at])) < 1e-16
+
+
+def test_theil_sen_errors_by_hand(study_of, events_at, holes):
+    """Level at the mean of the market: π/2 of a mean's variance; slope: π/(3ρ²) of least squares'."""
+    res, events = _fit(study_of, events_at, holes, RobustMarketModel("MKT", "theil-sen"))
+    for at, (_, x, _) in enumerate(events):
+        rho = np.corrcoef(x, stats.rankdata(x))[0, 1]
+        slope = np.pi / 3 / rho**2 / ((x - x.mean()) ** 2).sum()
+        level = np.pi / 2 / len(x)
+        expected = np.sqrt(res.fit.sigma2[at] * np.array([level + x.mean() ** 2 * slope, slope]))
+        np.testing.assert_allclose(res.fit.coef_error[at], expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("method", ["huber", "theil-sen"])

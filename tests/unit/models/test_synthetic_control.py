@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -141,6 +142,32 @@ def test_three_thousand_donors_take_well_under_a_second(quiet):
 # -- who may be a donor ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("model", [es.SyntheticControl(), es.LatentFactors(2)], ids=lambda model: model.name)
+@pytest.mark.parametrize("kept", ["in memory", "on disk", "sent", "by the week"])
+def test_factors_are_no_donors_unless_named(quiet, events_at, tmp_path, model, kept):
+    """A long-short return is no security; what the panel holds beside them changes no number."""
+    frame = factor_frame(9, 900 if kept == "by the week" else 300, 4)
+    at = 150 if kept == "by the week" else 200
+    factors = pd.DataFrame({"HML": frame["S00"] - frame["S05"], "RF": 0.0001}, index=frame.index)
+    plain = es.ReturnPanel.from_frame(frame)
+    both = plain.with_factors(factors)
+    assert (plain.n_factors, both.n_factors) == (0, 2)
+    if kept == "on disk":
+        both = both.save(tmp_path / "panel")
+    elif kept == "sent":
+        both = pickle.loads(pickle.dumps(both))
+    elif kept == "by the week":
+        plain, both = plain.resample("W"), both.resample("W")
+    options = {"estimation_window": (-130, -11), "event_window": (-5, 5)}
+    events = es.Events.from_frame(pd.DataFrame({"ticker": ["S00"], "date": [plain.sessions[at]]}))
+    without, beside = (quiet(es.EventStudy(panel, events, model, **options)) for panel in (plain, both))
+    pd.testing.assert_frame_equal(without.parameters, beside.parameters)
+    pd.testing.assert_frame_equal(without.car(0, 1), beside.car(0, 1))
+    named = type(model)(donors=["S05", "S07", "HML"], **({"n_factors": 2} if model.name == "latent" else {}))
+    res = quiet(es.EventStudy(both, events, named, **options))
+    assert res.parameters["n_donors"].tolist() == [3]
+
+
 def test_donors_are_never_treated(study_of, events_at):
     frame = factor_frame(8, 420, 7)
     frame.loc[frame.index[250], "S05"] = np.nan
@@ -272,6 +299,10 @@ def test_mistakes_are_named(study_of, events_at):
     for wrong in ({"donors": []}, {"donors": ["A", "A"]}, {"intercept": 1}, {"clean": "no"}, {"exclude": [1]}):
         with pytest.raises(es.InputError):
             es.SyntheticControl(**wrong)
+    for model in (es.SyntheticControl, es.LatentFactors):
+        with pytest.raises(es.InputError, match="exclude=3 names no security"):
+            model(exclude=3)
+        assert model(exclude=None) == model(exclude=[]) == model()
     with pytest.raises(es.InputError, match="NOPE"):
         study_of(frame, events, es.SyntheticControl(exclude=["NOPE"]))
     other = study_of(frame, events, es.MeanAdjusted())

@@ -198,6 +198,21 @@ def test_corrected_betas_are_consistent_where_least_squares_is_not(study_of, eve
     assert beta["ScholesWilliams"]["rho1"] == pytest.approx(0.9 * 0.1 / (0.9**2 + 0.1**2), abs=0.03)
 
 
+@pytest.mark.parametrize("rho", [-0.2, 0.2])
+def test_lags_of_a_fresh_market_need_no_weights(study_of, events_at, rho):
+    """A market autocorrelated by itself, and a stock of beta 1.2 that sees its moves up to two sessions late."""
+    rng = np.random.default_rng(3)
+    market = rng.normal(0, 0.01, 6_000)
+    for t in range(1, len(market)):
+        market[t] += rho * market[t - 1]
+    stock = 1.2 * np.convolve(market, [0.5, 0.3, 0.2])[: len(market)] + rng.normal(0, 0.01, len(market))
+    index = pd.bdate_range("1995-01-02", periods=len(market), name="date")
+    frame = pd.DataFrame({"MKT": market, "S": stock}, index=index)
+    windows = {"estimation_window": (-5_970, -21), "event_window": EVENT}
+    res = study_of(frame, events_at(frame, {"S": 5_980}), Dimson("MKT", 0, 3, fowler_rorke=False), **windows)
+    assert res.parameters["beta"][0] == pytest.approx(1.2, abs=4 * res.coefficients()["std_error"][1])
+
+
 def test_sessions_kept_out_of_the_window_are_not_read_as_neighbours_either(synthetic):
     """A market return on a session that is kept out is no lag or lead of the sessions beside it."""
     frame = synthetic(1, 320, seed=10)
@@ -260,5 +275,12 @@ def test_chunks_change_no_number(synthetic, events_at, model):
 def test_wrong_options_are_refused(options, message):
     with pytest.raises(es.InputError, match=message):
         Dimson("SPY", **options)
+
+
+@pytest.mark.parametrize("leads", [60, 61, 200])
+def test_lags_that_leave_no_session_are_refused(synthetic, study_of, events_at, leads):
+    frame = synthetic(1, 320, seed=14)
+    with pytest.raises(es.InputError, match=f"lags=60 and leads={leads} .* 120 sessions"):
+        study_of(frame, events_at(frame, {"S00": 280}), Dimson("MKT", leads, 60))
     with pytest.raises(es.InputError, match="not the name of a benchmark"):
         ScholesWilliams("")

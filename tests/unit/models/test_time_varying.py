@@ -147,6 +147,19 @@ def test_a_rolling_model_is_not_warned_of_for_its_span(synthetic, events_at):
     assert study.fit().parameters["df"].tolist() == [58]  # a warning would be an error here
 
 
+def test_a_rolling_model_asks_for_returns_of_its_span_by_default(synthetic, events_at):
+    """Three quarters of it: 45 of 60 sessions, where the window of 230 would ask for 120."""
+    frame = synthetic(2, 320, seed=24)
+    events = events_at(frame, {"S00": 300, "S01": 300})
+    frame.iloc[230:246, 2] = np.nan  # 16 of the span of S01
+    study = es.EventStudy(es.ReturnPanel.from_frame(frame), events, RollingMarketModel("MKT", 60), EST, EVENT)
+    with pytest.warns(es.EventStudyWarning):
+        res = study.fit()
+    assert res.parameters["n_obs"].tolist() == [60]
+    assert "44 usable returns" in res.dropped["reason"][0]
+    assert "where 45 returns were asked for" in res.dropped["reason"][0]
+
+
 def test_two_sided_windows_count_age_from_the_event(synthetic):
     frame = synthetic(2, 300, seed=25)
     panel = es.ReturnPanel.from_frame(frame)
