@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -432,9 +432,10 @@ class Risk:
         """
         first, last = together(self.results, session, before, after, abnormal)
         level = self.results._level(confidence)
-        return correlation_change(
+        change = correlation_change(
             first, last, n_components=n_components, draws=draws, block=block, confidence=level, seed=seed
         )
+        return replace(change, of="abnormal returns" if abnormal else "returns", note=self.results.plot.note())
 
     def contagion(
         self,

@@ -49,6 +49,10 @@ class CorrelationChange:
         What the correlations were made of.
     confidence : float
         Level of the intervals.
+    of : str
+        What the correlations are of, for the figure.
+    note : str
+        Model and source, for the figure.
     """
 
     before: pd.DataFrame
@@ -59,6 +63,8 @@ class CorrelationChange:
     returns_before: pd.DataFrame
     returns_after: pd.DataFrame
     confidence: float
+    of: str = "returns"
+    note: str = ""
 
     def __repr__(self) -> str:
         mean = self.tests.loc["mean_correlation"]
