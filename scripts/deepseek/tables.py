@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pandas as pd
 
 import eventstudy as es
-from deepseek.design import CHIPS, POWER, SELL_OFF, SOFTWARE, WINDOWS, Study
+from deepseek.design import CHIPS, PEERS, POWER, SELL_OFF, SOFTWARE, WINDOWS, Study
+from eventstudy import risk
 
 AFTER = (1, 20)  # sessions after the article's, as many as make a month
 BEFORE = (-60, -11)  # ends before R1
@@ -35,7 +36,13 @@ def tables(study: Study) -> dict[str, pd.DataFrame]:
         "contagion_from_nvda": study.plain.risk.contagion("NVDA", after=AFTER),
         "lead_lag": study.plain.spillover.lead_lag(CHIPS, SOFTWARE).reset_index(),
         "garch": study.plain.risk.garch(0, 0),
+        "losses": by_date(study, lambda res, window: res.risk.losses(window)),
+        "drawdown": study.plain.risk.drawdown((study.windows[SELL_OFF].start, AFTER[1])),
+        "network": study.plain.spillover.network(after=AFTER, level=None),
         "influence": study.plain.influence(0, 0),
+        "influence_of_peers": influence_of_peers(study),
+        "split_by_confounding": split_by_confounding(study),
+        **from_bars(study),
     }
 
 
@@ -84,3 +91,39 @@ def correlation(study: Study) -> pd.DataFrame:
         for window in (es.Window.of(AFTER), es.Window(sell_off.start, AFTER[1]))
     }
     return pd.concat(frames, names=["later_window"]).reset_index(level=0)
+
+
+def influence_of_peers(study: Study) -> pd.DataFrame:
+    """What each peer does to the mean of the peers and to every p-value, on the article's day."""
+    frames = {name: res.select(ticker=PEERS).influence(0, 0) for name, res in study.results.items()}
+    return pd.concat(frames, names=["benchmark"]).reset_index(level=0)
+
+
+def split_by_confounding(study: Study) -> pd.DataFrame:
+    """Stocks without and with another dated event of their own in each window, such as results."""
+    frames = {
+        (str(es.Window.of(window)), name): res.split_by_confounding(study.calendar, window, reach="security")
+        for window in WINDOWS
+        for name, res in study.results.items()
+    }
+    return pd.concat(frames, names=["window", "benchmark"]).reset_index()
+
+
+def from_bars(study: Study) -> dict[str, pd.DataFrame]:
+    """Volatility from daily ranges and abnormal volume, where the prices have the columns."""
+    if study.bars is None:
+        return {}
+    plain, bars = study.plain, study.bars
+    ranges = {
+        name: plain.risk.volatility(BEFORE, AFTER, estimator=name, prices=bars)
+        for name in ("parkinson", "garman_klass", "yang_zhang")
+    }
+    index = plain.fit.index
+    volume = risk.abnormal_volume(
+        bars, plain.study.events, estimation_window=index.estimation, event_window=index.event
+    )  # fmt: skip
+    ratios = {name: volume.ratio(window) for name, window in study.windows.items()}
+    return {
+        "volatility_ranges": pd.concat(ranges, names=["estimator"]).reset_index(level=0),
+        "abnormal_volume": pd.concat(ratios, names=["event"]).reset_index(level=0),
+    }
