@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from eventstudy.errors import DroppedEventsWarning
+from eventstudy.errors import DroppedEventsWarning, InsufficientDataError
 from eventstudy.inference.multiplicity import benjamini_hochberg
 from eventstudy.inference.resampling import Seed
 from eventstudy.risk._bars import BarsLike
@@ -247,6 +247,11 @@ class Risk:
             ``mean_correlation`` (``r̄``), ``ratio`` (1: none), ``chi2``, ``df``, ``p_value`` (upper tail; normal
             returns), ``p_placebo`` (rank among windows of the same length in the estimation window).
 
+        Raises
+        ------
+        InsufficientDataError
+            With fewer than two security-events.
+
         References
         ----------
         Boehmer, E., Musumeci, J. and Poulsen, A. B. (1991). Event-study methodology under conditions of event-induced
@@ -255,7 +260,13 @@ class Risk:
         res = self.results
         window = res._window(start, end)
         r = res.estimation_summary.mean_correlation
-        found = induced_variance(res.fit, res._cumulated(window).scar, len(window), r)
+        scar = res._cumulated(window).scar
+        if (n := int(np.isfinite(scar).sum())) < 2:
+            raise InsufficientDataError(
+                f"{n} security-events have a CAR over {window}, and a variance across them needs two.",
+                remedy="Use risk.variance, which has an F of each security-event.",
+            )
+        found = induced_variance(res.fit, scar, len(window), r)
         row = {
             "start": window.start,
             "end": window.end,

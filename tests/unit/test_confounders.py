@@ -277,6 +277,14 @@ def test_an_event_does_not_confound_itself(row, columns, own) -> None:
     assert len(found) == (0 if own else 1)
 
 
+@pytest.mark.parametrize("other", [None, pd.DataFrame({"date": ["2025-01-29"]})])
+def test_what_is_no_calendar(article, res, other) -> None:
+    with pytest.raises(es.InputError, match="must be an EventCalendar"):
+        article.confounded_by(other, windows=[(0, 1)])
+    with pytest.raises(es.InputError, match="must be an EventCalendar"):
+        res.unconfounded(other, 0, 1)
+
+
 def test_words_that_are_not_known(article, calendar) -> None:
     with pytest.raises(es.InputError, match=r"reach='sectors' is not known\. Use .*'sector'"):
         article.confounded_by(calendar, reach="sectors")

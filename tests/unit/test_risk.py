@@ -665,3 +665,21 @@ def test_drawdown_against_every_pair_of_sessions():
     for bad, kind in ((0.1, "simple"), (np.empty((2, 0)), "simple"), (x, "percent")):
         with pytest.raises(es.InputError):
             risk.drawdown(bad, kind=kind)
+
+
+@pytest.mark.parametrize(
+    ("call", "match"),
+    [
+        (lambda: risk.parkinson(["a"], [1.0]), "high is not an array of numbers"),
+        (lambda: risk.value_at_risk(["a"]), "returns is not an array of numbers"),
+        (lambda: risk.value_at_risk([]), r"returns have shape \(0,\)"),
+        (lambda: risk.expected_shortfall([]), r"returns have shape \(0,\)"),
+        (lambda: risk.absorption_ratio([[1.0, 0.2], [0.9, 1.0]]), "not symmetric"),
+        (lambda: risk.absorption_ratio([[-1.0, 0.0], [0.0, -1.0]]), "negative variance"),
+        (lambda: risk.absorption_ratio(np.full((3, 3), np.nan)), "missing value"),
+        (lambda: risk.forbes_rigobon("a", 2.0), "correlation is not an array of numbers"),
+    ],
+)
+def test_what_is_no_number_or_no_matrix_says_so(call, match):
+    with pytest.raises(es.InputError, match=match):
+        call()
