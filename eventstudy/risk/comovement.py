@@ -153,7 +153,8 @@ def correlation_change(
     resampled change, shifted so that their mean is the estimate. Permutation p-values: returns are centred and scaled
     to unit variance within each window (a higher variance is no change of correlation), and blocks of sessions are
     dealt to the two windows anew; the rank of the statistic, two-sided for a change. They allow for windows of unequal
-    length, for which the absorption ratio is biased differently, and for fat tails.
+    length, for which the absorption ratio is biased differently (its interval does not allow for that), and for fat
+    tails.
 
     Parameters
     ----------
