@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 
 import numpy as np
@@ -481,6 +482,23 @@ def test_the_report_tells_of_other_events(res, calendar, tmp_path) -> None:
     assert "With and without other dated events over [0, +1]" in text
     assert "press report of US talks on limiting H20 sales to China" in text
     assert "FOMC" not in text
+
+
+def test_the_interactive_figure_marks_them(res, calendar) -> None:
+    go = pytest.importorskip("plotly.graph_objects")
+    from eventstudy._interactive import _securities
+
+    windows = [es.Window(0, 0), es.Window(0, 1)]
+    drawn = _securities(go, res.with_confounders(calendar, reach="security"), windows)
+    traces = json.loads(drawn.spec)["data"]
+    diamonds = [
+        {name for name, symbol in zip(trace["y"], trace["marker"]["symbol"], strict=True) if symbol == "diamond"}
+        for trace in traces
+    ]
+    assert diamonds == [{"NVDA"}, {"MSFT", "META", "NVDA"}]
+    assert "also: quarterly results (+1)" in " ".join(traces[1]["customdata"])
+    assert "another dated event (security) in the window" in drawn.note
+    assert "diamond" not in _securities(go, res, windows).note
 
 
 def test_a_summary_lists_the_nearest_and_says_how_many_are_left_out(res, calendar) -> None:
