@@ -6,7 +6,8 @@ import pandas as pd
 
 import eventstudy as es
 from deepseek.design import ARTICLE, DISPUTE, PEERS, SELL_OFF, Study
-from deepseek.words import LEVEL, p_text, row_of, with_interval, with_p
+from deepseek.tables import NEIGHBOURS
+from deepseek.words import LEVEL, listed, p_text, row_of, with_interval, with_p
 from eventstudy._render import number, p_value, percent
 
 
@@ -76,9 +77,23 @@ def summary(study: Study, tables: dict[str, pd.DataFrame]) -> str:
         "   as each stock's beta says. With daily closes the article's hour cannot be told from the rest of that day.",
         "   SMH holds several of the stocks studied, so SPY+SMH asks who differed from the chip sector, not whether it "
         "moved.",
+        *neighbours(study, tables["overlaps"]),
         *ranges_and_volume(study, tables),
     ]
     return "\n".join(lines) + "\n"
+
+
+def neighbours(study: Study, found: pd.DataFrame) -> list[str]:
+    """Which of the four dates a window of one session either side mixes."""
+    pairs = found[["session", "other_session", "shared_sessions"]].drop_duplicates()
+    told = [
+        f"{first:%d} and {second:%d %b} share {shared} of {len(es.Window.of(NEIGHBOURS))}"
+        for first, second, shared in pairs.itertuples(index=False)
+    ]
+    return [
+        f"   Windows {es.Window.of(NEIGHBOURS)} around the four dates share sessions, for every stock: {listed(told)}",
+        "   (overlaps.csv), so that the dates are read on their own sessions.",
+    ]
 
 
 def ranges_and_volume(study: Study, tables: dict[str, pd.DataFrame]) -> list[str]:

@@ -7,11 +7,12 @@ from collections.abc import Callable
 import pandas as pd
 
 import eventstudy as es
-from deepseek.design import CHIPS, PEERS, POWER, SELL_OFF, SOFTWARE, WINDOWS, Study
+from deepseek.design import CHIPS, DATES, GROUPS, PEERS, POWER, SELL_OFF, SOFTWARE, WINDOWS, Study
 from eventstudy import risk
 
 AFTER = (1, 20)  # sessions after the article's, as many as make a month
 BEFORE = (-60, -11)  # ends before R1
+NEIGHBOURS = (-1, 1)  # the window in which the four dates run into one another
 PAIRS = ((SOFTWARE, CHIPS), (SOFTWARE, POWER), (CHIPS, POWER))
 
 
@@ -27,6 +28,7 @@ def tables(study: Study) -> dict[str, pd.DataFrame]:
         "four_dates_long_short": by_date(study, long_short),
         "four_dates_variance": by_date(study, lambda res, window: res.risk.induced_variance(window)),
         "confounders": confounders(study),
+        "overlaps": overlaps(study),
         "market_value_by_security": money(study, "securities"),
         "market_value_by_group": money(study, "groups"),
         "volatility": study.plain.risk.volatility(BEFORE, AFTER),
@@ -70,6 +72,13 @@ def long_short(res: es.EventStudyResults, window: es.Window) -> pd.DataFrame:
 def confounders(study: Study) -> pd.DataFrame:
     """Other dated events in the event window, a row for each stock that they concern."""
     return study.plain.confounded_by(study.calendar, study.plain.fit.index.event)
+
+
+def overlaps(study: Study) -> pd.DataFrame:
+    """Pairs of the four dates whose windows of one session either side share sessions, for each stock."""
+    rows = [(ticker, dated.first, dated.name) for dated in DATES for ticker in GROUPS]
+    events = es.Events.from_frame(pd.DataFrame(rows, columns=["ticker", "date", "label"]))
+    return events.overlaps(NEIGHBOURS, study.plain.study.returns)
 
 
 def money(study: Study, part: str) -> pd.DataFrame:

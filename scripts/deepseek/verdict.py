@@ -1,8 +1,9 @@
 """One page in plain language on each claim of the article; every figure is read from the results.
 
 An answer follows from the numbers by one rule: "Yes" if both benchmarks reject at 5 %, "Not shown" if neither does,
-"It depends on the benchmark" otherwise. "Not shown" is no proof of absence, so the size of a move that could have been
-seen stands beside it.
+"It depends on the benchmark" otherwise. Of the peers, every test that allows for the shared date must reject for a
+plain yes; of volatility, more than three times as many stocks must rise as chance makes. "Not shown" is no proof of
+absence, so the size of a move that could have been seen stands beside it.
 """
 
 from __future__ import annotations

@@ -157,6 +157,9 @@ def test_the_peers_mean_has_the_interval_of_their_portfolio(parts) -> None:
         study.results[name].select(ticker=design.PEERS).tests(0, 0).query("valid_under_clustering")["p_value"].max()
         for name in study.results
     )
+    now, then = ([portfolio_test({name: 1.0}, ["SPY"], day)[0] for name in design.PEERS]
+                 for day in ("2025-01-29", "2025-01-27"))  # fmt: skip
+    assert f"(rank correlation {-stats.spearmanr(now, then).statistic:.2f})" in text
     # where a test that allows for the shared date does not reject, the answer may not be a plain yes
     assert largest > 0.05
     assert claims[2].answer == "They seem to have moved; why is open"
@@ -218,3 +221,13 @@ def test_bars_add_ranges_and_volume(parts, full_bars) -> None:
     past = np.log(volume).iloc[at - 270 : at - 20]
     ratio = made["abnormal_volume"].query("ticker == 'NVDA' and event == 'Sell-off'")["ratio"].item()
     assert ratio == pytest.approx(volume.iloc[at - 2] / np.exp(past.mean()), rel=1e-12)
+
+
+def test_windows_of_the_four_dates_that_meet(parts) -> None:
+    """By the calendar: 21, 27, 29 and 30 January are sessions −6, −2, 0 and +1."""
+    design, study, found, *_ = parts
+    at = [-6, -2, 0, 1]
+    shared = [3 - (b - a) for i, a in enumerate(at) for b in at[i + 1 :] if b - a < 3]
+    table = found["overlaps"]
+    assert sorted(table["shared_sessions"].unique()) == sorted(shared) == [1, 2]
+    assert len(table) == len(shared) * len(design.GROUPS)
