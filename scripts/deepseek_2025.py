@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 from deepseek import verdict
-from deepseek.design import MARKS, MODELS, QUESTION, WINDOWS, Study, run
+from deepseek.design import ESTIMATION, EVENT, MARKS, MIN_OBS, MODELS, QUESTION, WINDOWS, Study, run
 from deepseek.figures import draw
 from deepseek.summary import summary
 from deepseek.tables import tables
@@ -68,9 +68,9 @@ def compared(study: Study) -> es.Comparison:
         plain.returns,
         plain.events,
         OTHER_MODELS,
-        estimation_window=(-270, -21),
-        event_window=(-10, 10),
-        min_obs=120,
+        estimation_window=ESTIMATION,
+        event_window=EVENT,
+        min_obs=MIN_OBS,
     )
 
 

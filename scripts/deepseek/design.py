@@ -31,6 +31,7 @@ MODELS: dict[str, es.MarketModel | es.FactorModel] = {
     "SPY": es.MarketModel("SPY"),
     "SPY+SMH": es.FactorModel(["SPY", "SMH"]),
 }
+ESTIMATION, EVENT, MIN_OBS = (-270, -21), (-10, 10), 120
 WINDOWS = [(0, 0), (-1, 1), (0, 1), (0, 5), (-10, 10)]
 MARKS = {-2: "27 Jan sell-off", 0: "FOMC at 14:00", 1: "after MSFT, META results"}
 QUESTION = (
@@ -120,7 +121,7 @@ def run(source: str = "sample") -> Study:
         warnings.simplefilter("ignore", es.ClusteredEventsWarning)
         for name, model in MODELS.items():
             results[name] = es.EventStudy(
-                returns, events, model, estimation_window=(-270, -21), event_window=(-10, 10), min_obs=120
+                returns, events, model, estimation_window=ESTIMATION, event_window=EVENT, min_obs=MIN_OBS
             ).fit()
     calendar = es.EventCalendar.sample().without(certainty="seed")  # the article itself
     return Study(results, calendar, windows(results["SPY"]), prices if has_bars(prices) else None)

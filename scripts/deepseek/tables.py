@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import pandas as pd
 
 import eventstudy as es
-from deepseek.design import CHIPS, DATES, GROUPS, PEERS, POWER, SELL_OFF, SOFTWARE, WINDOWS, Study
+from deepseek.design import (
+    CHIPS,
+    DATES,
+    ESTIMATION,
+    GROUPS,
+    MIN_OBS,
+    MODELS,
+    PEERS,
+    POWER,
+    R1,
+    SELL_OFF,
+    SOFTWARE,
+    WINDOWS,
+    Study,
+)
 from eventstudy import risk
 
 AFTER = (1, 20)  # sessions after the article's, as many as make a month
@@ -43,6 +58,7 @@ def tables(study: Study) -> dict[str, pd.DataFrame]:
         "network": study.plain.spillover.network(after=AFTER, level=None),
         "influence": study.plain.influence(0, 0),
         "influence_of_peers": influence_of_peers(study),
+        "earlier_days": earlier_days(study),
         "split_by_confounding": split_by_confounding(study),
         **from_bars(study),
     }
@@ -106,6 +122,25 @@ def influence_of_peers(study: Study) -> pd.DataFrame:
     """What each peer does to the mean of the peers and to every p-value, on the article's day."""
     frames = {name: res.select(ticker=PEERS).influence(0, 0) for name, res in study.results.items()}
     return pd.concat(frames, names=["benchmark"]).reset_index(level=0)
+
+
+def earlier_days(study: Study) -> pd.DataFrame:
+    """The mean of the peers and its tests on every session before R1 that has returns enough, each estimated anew.
+
+    What the tests do on days without the article: how often each rejects, and how the article's day ranks.
+    """
+    panel, zero = study.plain.study.returns, int(study.plain.fit.index.position[0])
+    rows = []
+    for name, model in MODELS.items():
+        for at in range(MIN_OBS - ESTIMATION[1] - 1, zero + study.windows[R1].start):
+            events = es.Events.at(panel.sessions[at], PEERS)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", es.ClusteredEventsWarning)
+                res = es.EventStudy(panel, events, model, ESTIMATION, (0, 0), min_obs=MIN_OBS).fit()
+            p_values = res.tests(0, 0, resampling=False)["p_value"].dropna()
+            row = {"benchmark": name, "session": panel.sessions[at], "caar": res.caar(0, 0)["caar"].iloc[0]}
+            rows.append(row | {f"p_{test}": p for test, p in p_values.items()})
+    return pd.DataFrame(rows)
 
 
 def split_by_confounding(study: Study) -> pd.DataFrame:

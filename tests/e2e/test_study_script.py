@@ -162,7 +162,36 @@ def test_the_peers_mean_has_the_interval_of_their_portfolio(parts) -> None:
     assert f"(rank correlation {-stats.spearmanr(now, then).statistic:.2f})" in text
     # where a test that allows for the shared date does not reject, the answer may not be a plain yes
     assert largest > 0.05
-    assert claims[2].answer == "They seem to have moved; why is open"
+    assert claims[2].answer == "Perhaps; why is open"
+
+
+def bmp_adjusted(frame: pd.DataFrame, peers: list[str], factors: list[str], at: int) -> float:
+    """P-value of Boehmer, Musumeci and Poulsen's t on one day, adjusted as Kolari and Pynnönen have it, by hand."""
+    past = frame.iloc[max(at - 270, 0) : at - 20]
+    x, y = np.column_stack([np.ones(len(past)), past[factors]]), past[peers].to_numpy()
+    beta = np.linalg.lstsq(x, y, rcond=None)[0]
+    resid, now = y - x @ beta, np.concatenate([[1.0], frame[factors].iloc[at]])
+    variance = (resid**2).sum(0) / (len(x) - x.shape[1]) * (1.0 + now @ np.linalg.inv(x.T @ x) @ now)
+    scar = (frame[peers].iloc[at].to_numpy() - now @ beta) / np.sqrt(variance)
+    n, r = len(peers), np.corrcoef(resid.T)[np.triu_indices(len(peers), 1)].mean()
+    t = scar.mean() * np.sqrt(n) / scar.std(ddof=1) * np.sqrt((1.0 - r) / (1.0 + (n - 1) * r))
+    return float(2 * stats.t.sf(abs(t), n - 1))
+
+
+def test_the_peers_day_beside_earlier_ones(parts) -> None:
+    design, _, found, claims, _ = parts
+    frame = es.load_prices([*design.PEERS, "SPY", "SMH"], source="sample").pct_change().iloc[1:]
+    article = int(frame.index.get_loc(pd.Timestamp("2025-01-29")))
+    last = int(frame.index.get_loc(pd.Timestamp("2025-01-21")))
+    ranks = []
+    for name, factors in (("SPY", ["SPY"]), ("SPY+SMH", ["SPY", "SMH"])):
+        earlier = [bmp_adjusted(frame, design.PEERS, factors, at) for at in range(140, last)]
+        table = found["earlier_days"][found["earlier_days"]["benchmark"] == name]
+        np.testing.assert_allclose(table["p_bmp_t_adj"], earlier, rtol=1e-8)
+        own = bmp_adjusted(frame, design.PEERS, factors, article)
+        ranks.append((1 + sum(p <= own for p in earlier)) / (1 + len(earlier)))
+    assert f"the day ranks p = {ranks[0]:.3f} and p = {ranks[1]:.3f}" in claims[2].evidence
+    assert max(ranks) > 0.05  # so that a plain yes would say too much
 
 
 def test_groups_of_the_sell_off_moved_against_both_benchmarks(parts) -> None:
@@ -225,7 +254,7 @@ def test_bars_add_ranges_and_volume(parts, full_bars) -> None:
 
 def test_windows_of_the_four_dates_that_meet(parts) -> None:
     """By the calendar: 21, 27, 29 and 30 January are sessions −6, −2, 0 and +1."""
-    design, study, found, *_ = parts
+    design, _, found, *_ = parts
     at = [-6, -2, 0, 1]
     shared = [3 - (b - a) for i, a in enumerate(at) for b in at[i + 1 :] if b - a < 3]
     table = found["overlaps"]
