@@ -539,6 +539,20 @@ def test_a_rise_of_variance_alone_is_no_change_of_correlation():
     assert (below <= 200 * 0.05 + 3 * np.sqrt(200 * 0.05 * 0.95)).all()
 
 
+def test_the_absorption_ratio_of_few_sessions_is_judged_by_permutation_alone():
+    """With one law in both windows it is higher over few sessions, which no interval about the change allows for."""
+    rng = np.random.default_rng(8)
+    changes, p = [], []
+    for _ in range(20):
+        x = pd.DataFrame(rng.normal(size=(270, 18)))
+        row = risk.correlation_change(x.iloc[:250], x.iloc[250:], draws=99, seed=1).tests.loc["absorption_ratio"]
+        assert np.isnan(row[["ci_lower", "ci_upper"]].to_numpy(np.float64)).all()
+        changes.append(row["change"])
+        p.append(row["p_permutation"])
+    assert min(changes) > 0.1
+    assert 0.3 < np.mean(p) < 0.7  # uniform
+
+
 def test_the_bootstrap_spread_of_the_mean_correlation_is_right():
     """Against the standard deviation of the change over many samples."""
     rng, changes, half = np.random.default_rng(10), [], []
