@@ -152,8 +152,12 @@ def _mark(figure: Any, marks: Mapping[int, str], span: Window) -> str:
             x=tau, y=1, yref="paper", yanchor="bottom", text=f"<b>{letter}</b>", showarrow=False,
             font={"size": 12, "color": "#555555"}, hovertext=_text(words),
         )  # fmt: skip
-        told.append(f"{letter} (session {tau:+d}): {words}")
+        told.append(f"{letter} (session {_signed(tau)}): {words}")
     return "; ".join(told) + "." if told else ""
+
+
+def _signed(tau: int) -> str:
+    return f"{tau:+d}".replace("-", "−") if tau else "0"
 
 
 def _marked(marks: Mapping[int, str], span: Window) -> list[tuple[int, str]]:
@@ -303,7 +307,7 @@ def _heatmap(go: Any, res: EventStudyResults, marks: Mapping[int, str]) -> Inter
             hovertemplate="%{y}, session %{x:+d}, %{customdata}<extra></extra>",
         )
     )  # fmt: skip
-    told = "; ".join(f"session {tau:+d}: {words}" for tau, words in _marked(marks, event))
+    told = "; ".join(f"session {_signed(tau)}: {words}" for tau, words in _marked(marks, event))
     return _finish(
         figure,
         "Abnormal return by security and session",

@@ -486,7 +486,7 @@ def test_the_report_tells_of_other_events(res, calendar, tmp_path) -> None:
 
 def test_the_interactive_figure_marks_them(res, calendar) -> None:
     go = pytest.importorskip("plotly.graph_objects")
-    from eventstudy._interactive import _securities
+    from eventstudy._interactive import _caar, _securities
 
     windows = [es.Window(0, 0), es.Window(0, 1)]
     drawn = _securities(go, res.with_confounders(calendar, reach="security"), windows)
@@ -499,6 +499,7 @@ def test_the_interactive_figure_marks_them(res, calendar) -> None:
     assert "also: quarterly results (+1)" in " ".join(traces[1]["customdata"])
     assert "another dated event (security) in the window" in drawn.note
     assert "diamond" not in _securities(go, res, windows).note
+    assert _caar(go, res, {0: "FOMC", -2: "sell-off"}).note == "A (session −2): sell-off; B (session 0): FOMC."
 
 
 def test_a_summary_lists_the_nearest_and_says_how_many_are_left_out(res, calendar) -> None:
