@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from eventstudy._typing import BoolArray
-from eventstudy.confounders import REACHES, Matches, Reaches, hull_of, joined, matches, reach_codes
+from eventstudy.confounders import REACHES, Matches, Reaches, checked, hull_of, joined, matches, reach_codes
 from eventstudy.errors import InputError
 from eventstudy.event_calendar import EventCalendar
 from eventstudy.overlap import Held, by_exchange
@@ -50,14 +50,9 @@ class Confounders:
     @classmethod
     def of(cls, calendar: EventCalendar, reach: Reaches) -> Confounders:
         """Checked: the calendar is one, and the words of reach are known."""
-        if not isinstance(calendar, EventCalendar):
-            raise InputError(
-                f"confounders must be an EventCalendar, not {type(calendar).__name__}.",
-                remedy="Use EventCalendar.read(path), .from_frame(frame) or .sample().",
-            )
         if reach is None:
-            return cls(calendar)
-        return cls(calendar, tuple(REACHES[code] for code in sorted(reach_codes(reach))))
+            return cls(checked(calendar))
+        return cls(checked(calendar), tuple(REACHES[code] for code in sorted(reach_codes(reach))))
 
     @property
     def near(self) -> str:

@@ -152,8 +152,12 @@ def _mark(figure: Any, marks: Mapping[int, str], span: Window) -> str:
             x=tau, y=1, yref="paper", yanchor="bottom", text=f"<b>{letter}</b>", showarrow=False,
             font={"size": 12, "color": "#555555"}, hovertext=_text(words),
         )  # fmt: skip
-        told.append(f"{letter} (session {tau:+d}): {words}")
+        told.append(f"{letter} (session {_signed(tau)}): {words}")
     return "; ".join(told) + "." if told else ""
+
+
+def _signed(tau: int) -> str:
+    return f"{tau:+d}".replace("-", "−") if tau else "0"
 
 
 def _marked(marks: Mapping[int, str], span: Window) -> list[tuple[int, str]]:
@@ -213,13 +217,16 @@ def _clean(values: Any) -> list[float | None]:
 
 def _securities(go: Any, res: EventStudyResults, windows: Sequence[Window]) -> Interactive:
     figure = go.Figure()
-    names = _names(res)
+    names, others, note = _names(res), res.confounders, "A filled marker says that the interval excludes zero"
+    note += f"; a diamond, another dated event{others.near} in the window." if others is not None else "."
     for at, window in enumerate(windows):
-        frame = res.car(window).assign(name=names).sort_values("car", kind="stable", na_position="first")
+        also = [""] * len(res) if others is None else others.texts(res, window)
+        frame = res.car(window).assign(name=names, also=also).sort_values("car", kind="stable", na_position="first")
         sure = (frame["ci_lower"] > 0) | (frame["ci_upper"] < 0)
         words = [
             f"{_render.percent(row.car)} ({_render.percent(row.ci_lower)} to {_render.percent(row.ci_upper)})<br>"
             f"t = {_render.number(row.t)}, p = {_text(_render.p_value(row.p_value))}"
+            f"{'<br>also: ' + _text(row.also) if row.also else ''}"
             for row in frame.itertuples()
         ]
         half = (frame["ci_upper"] - frame["car"]).to_numpy()
@@ -227,7 +234,8 @@ def _securities(go: Any, res: EventStudyResults, windows: Sequence[Window]) -> I
             x=_clean(frame["car"]), y=frame["name"].tolist(), mode="markers", visible=at == 0,
             error_x={"type": "data", "array": _clean(half), "color": _PALETTE[0], "thickness": 1.4, "width": 0},
             marker={"size": 9, "color": [_PALETTE[0] if yes else "white" for yes in sure],
-                    "line": {"color": _PALETTE[0], "width": 1.6}},
+                    "line": {"color": _PALETTE[0], "width": 1.6},
+                    "symbol": ["diamond" if text else "circle" for text in frame["also"]]},
             customdata=words, hovertemplate="%{y}: %{customdata}<extra></extra>", showlegend=False,
         )  # fmt: skip
     figure.add_vline(x=0, line={"color": "#555555", "width": 1})
@@ -242,7 +250,7 @@ def _securities(go: Any, res: EventStudyResults, windows: Sequence[Window]) -> I
         f"Cumulative abnormal return of each of {len(res)} security-events over {windows[0]} with its interval; a "
         "filled marker says that the interval excludes zero. The numbers are in the table of securities.",
         height,
-        "A filled marker says that the interval excludes zero.",
+        note,
         xaxis={"title": {"text": "CAR"}, "tickformat": ".1%"},
         yaxis={"type": "category", "tickfont": {"size": 12}},
         updatemenus=[{"buttons": menu, "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "pad": {"b": 4}}]
@@ -299,7 +307,7 @@ def _heatmap(go: Any, res: EventStudyResults, marks: Mapping[int, str]) -> Inter
             hovertemplate="%{y}, session %{x:+d}, %{customdata}<extra></extra>",
         )
     )  # fmt: skip
-    told = "; ".join(f"session {tau:+d}: {words}" for tau, words in _marked(marks, event))
+    told = "; ".join(f"session {_signed(tau)}: {words}" for tau, words in _marked(marks, event))
     return _finish(
         figure,
         "Abnormal return by security and session",

@@ -433,11 +433,12 @@ def place(at: Sequence[float], widths: Sequence[float], width: float, rows: int 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A session to annotate."""
+    """A session to annotate; ``also`` is what else happened on the event session, which its text holds too."""
 
     tau: int
     text: str
     event: bool = False
+    also: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -451,8 +452,8 @@ class Hung:
 
 
 def confounders(marks: Sequence[Mark]) -> list[Mark]:
-    """Marks other than the event session."""
-    return [mark for mark in marks if not mark.event]
+    """Marks other than the event itself; on its session, what else happened."""
+    return [Mark(mark.tau, mark.also) if mark.event else mark for mark in marks if mark.also or not mark.event]
 
 
 def strip(ax: Axes, marks: Sequence[Mark], *, short: bool = False) -> tuple[list[Hung], float]:

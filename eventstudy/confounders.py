@@ -23,7 +23,18 @@ from eventstudy.windows import Window, WindowLike
 if TYPE_CHECKING:
     from eventstudy.panel import ReturnPanel
 
-__all__ = ["REACHES", "Matches", "Reach", "Reaches", "confounded_by", "hull_of", "joined", "matches", "reach_codes"]
+__all__ = [
+    "REACHES",
+    "Matches",
+    "Reach",
+    "Reaches",
+    "checked",
+    "confounded_by",
+    "hull_of",
+    "joined",
+    "matches",
+    "reach_codes",
+]
 
 Reach: TypeAlias = Literal["security", "group", "sector", "market"]
 Reaches: TypeAlias = str | Iterable[str] | None
@@ -76,9 +87,19 @@ def confounded_by(
     reach: Reaches = None,
 ) -> pd.DataFrame:
     """Table behind :meth:`eventstudy.Events.confounded_by`."""
-    chosen = _windows(windows)
+    chosen, calendar = _windows(windows), checked(calendar)
     position, held = placed(events, sessions, exchange, hull_of(chosen))
     return joined(events, position, calendar, held, chosen, exchange, reach)
+
+
+def checked(calendar: EventCalendar) -> EventCalendar:
+    """The calendar, if it is one."""
+    if not isinstance(calendar, EventCalendar):
+        raise InputError(
+            f"The calendar of other events must be an EventCalendar, not {type(calendar).__name__}.",
+            remedy="Use EventCalendar.read(path), .from_frame(frame) or .sample().",
+        )
+    return calendar
 
 
 def hull_of(windows: Sequence[Window]) -> Window:

@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 
 from eventstudy import _render
-from eventstudy._frames import is_table, wide_pandas
+from eventstudy._frames import is_table
 from eventstudy._typing import BoolArray, FloatArray, IntArray
 from eventstudy.abnormal import buy_and_hold, confidence_bounds, t_p_value
 from eventstudy.errors import InputError
 from eventstudy.kernels import chunks
 from eventstudy.models.base import ModelFit
-from eventstudy.panel import ReturnPanel
+from eventstudy.panel import ReturnPanel, wide_frame
 from eventstudy.shares import SharesOutstanding
 from eventstudy.windows import Window
 
@@ -243,14 +243,13 @@ def _carried(panel: ReturnPanel, security: IntArray, before: IntArray, held: pd.
 
 def _traded(prices: Any, held: pd.DataFrame) -> tuple[FloatArray, FloatArray, Any, Any]:
     """Traded close, shares, currency and basis of the price, from prices given; their splits are undone."""
-    prices = wide_pandas(prices, "closes") if is_table(prices) else prices
-    if not isinstance(prices, pd.DataFrame) or not isinstance(prices.index, pd.DatetimeIndex):
+    if not is_table(prices):
         raise InputError(
             "prices must be a frame of traded closes with dates as its index and tickers as its columns.",
             remedy='Such as es.load_prices([...], source="yahoo"), whose field "close" is read.',
         )
     field = getattr(prices, "field", None)
-    table = prices if field is None else field("close")
+    table = wide_frame(prices, "closes") if field is None else field("close")
     ticker, day = held["ticker"].to_numpy(dtype=object), pd.DatetimeIndex(held["date"])
     column = pd.Index([str(name) for name in table.columns]).get_indexer(pd.Index(ticker))
     row = pd.DatetimeIndex(table.index).astype("datetime64[ns]").get_indexer(day)
@@ -269,7 +268,7 @@ def _traded(prices: Any, held: pd.DataFrame) -> tuple[FloatArray, FloatArray, An
     basis = "traded close of " + day.strftime("%Y-%m-%d").to_numpy(dtype=object)
     if field is None:
         return close, count, currency, basis
-    stated = prices.info["currency"].to_numpy(dtype=object)[column]  # type: ignore[index]
+    stated = prices.info["currency"].to_numpy(dtype=object)[column]
     currency = np.where(pd.isna(stated), currency, stated)
     try:
         splits = field("splits").to_numpy(dtype=np.float64)

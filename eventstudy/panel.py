@@ -730,6 +730,14 @@ def _source(prices: pd.DataFrame) -> str:
     return "; ".join([*told, *([f"snapshot {snapshot!r} of the cache"] if isinstance(snapshot, str) else [])])
 
 
+def wide_frame(frame: Any, what: str) -> pd.DataFrame:
+    """Wide frame of numbers with naive dates in order as its index, checked; for data beside a panel."""
+    values, tickers, sessions = _wide(frame, what)
+    made = pd.DataFrame(values.T, index=sessions, columns=tickers).sort_index()
+    _check_labels(tickers, pd.DatetimeIndex(made.index))
+    return made
+
+
 def _wide(frame: Any, what: str) -> tuple[FloatArray, pd.Index, pd.DatetimeIndex]:
     """Matrix, tickers and sessions of a wide frame whose rows are dates."""
     if not is_table(frame):

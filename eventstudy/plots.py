@@ -566,7 +566,7 @@ class Plotter:
         """The sessions asked for, and the event session."""
         from eventstudy._style import EVENT, Mark
 
-        event, found = self.results.fit.index.event, []
+        event, found, also = self.results.fit.index.event, [], []
         labels = self.results.events.get("label")
         label = str(labels.iloc[0]) if labels is not None and labels.nunique(dropna=False) == 1 else ""
         label = label if 0 < len(label) <= 32 else EVENT
@@ -581,10 +581,13 @@ class Plotter:
                     tau=tau,
                 )
             if tau == 0:
-                label = f"{label}; {text}"
+                also.append(str(text))
             else:
                 found.append(Mark(tau, str(text)))
-        return sorted([*found, Mark(0, label, event=True)], key=lambda item: item.tau) if 0 in event else found
+        if 0 not in event:
+            return found
+        own = Mark(0, "; ".join([label, *also]), event=True, also="; ".join(also))
+        return sorted([*found, own], key=lambda item: item.tau)
 
     def _tau_of(self, key: object) -> int:
         if isinstance(key, bool) or not isinstance(key, str | date | np.datetime64):

@@ -189,9 +189,14 @@ class SharesOutstanding:
         Raises
         ------
         InputError
-            If a security has no count; all such are named.
+            If a security has no count (all such are named), or a date cannot be read.
         """
-        wanted = pd.DataFrame({"ticker": np.asarray(tickers, dtype=object), "date": _nanoseconds(pd.Series(dates))})
+        ticker, date = np.asarray(tickers, dtype=object), pd.Series(dates).reset_index(drop=True)
+        if len(ticker) != len(date):
+            raise InputError(
+                f"{len(ticker)} tickers and {len(date)} dates were given.", remedy="Give one date for each ticker."
+            )
+        wanted = pd.DataFrame({"ticker": ticker, "date": _nanoseconds(_dates(date, ticker, "date"))})
         lacking = sorted(set(wanted["ticker"]) - set(self.frame["ticker"]))
         if lacking:
             raise InputError(
@@ -287,7 +292,7 @@ def _positive(
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise InputError(
-            f"The {what} of {ticker[row]} is {column.iloc[row]!r}; expected a positive number.",
+            f"The {what} of {ticker[row]} is {str(column.iloc[row])!r}; expected a positive number.",
             remedy="Correct it, or remove the row.",
             ticker=ticker[row],
         )

@@ -72,6 +72,12 @@ class Spillover:
         ------
         InputError
             If the events have no groups, or ``level`` is not between 0 and 1.
+
+        Notes
+        -----
+        The interval is that of the group's portfolio, as in :meth:`EventStudyResults.group_caar`: it takes the variance
+        of the estimation window. ``p_value`` may be of a test that lets the event raise the variance, such as
+        ``bmp_t_adj``, which sees little in a group of few: an interval that excludes zero beside a large p is no error.
         """
         res = self.results
         if not res.groups:

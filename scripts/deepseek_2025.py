@@ -2,7 +2,9 @@
 
 The question is the article "OpenAI alleges DeepSeek's unauthorized use of proprietary models: Microsoft investigates
 AI security risks", published on Wednesday 29 January 2025 at 04:46 New York time. Run it with ``make study``, or
-``python scripts/deepseek_2025.py [DIRECTORY]``. Its parts are in ``scripts/deepseek``.
+``python scripts/deepseek_2025.py [DIRECTORY [SOURCE]]``. Its parts are in ``scripts/deepseek``. SOURCE is ``sample``
+(the default), ``yahoo`` or a file; prices with opens, highs, lows and volumes add volatility from ranges and abnormal
+volume.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 from deepseek import verdict
-from deepseek.design import MARKS, MODELS, QUESTION, WINDOWS, Study, run
+from deepseek.design import ESTIMATION, EVENT, MARKS, MIN_OBS, MODELS, QUESTION, WINDOWS, Study, run
 from deepseek.figures import draw
 from deepseek.summary import summary
 from deepseek.tables import tables
@@ -33,11 +35,11 @@ OTHER_MODELS: dict[str, models.NormalReturnModel] = {
 }
 
 
-def main(out: Path) -> None:
+def main(out: Path, source: str) -> None:
     """Run the study and write everything below ``out``."""
     with warnings.catch_warnings():  # the shared date is this study's subject; every table says so
         warnings.simplefilter("ignore", es.ClusteredEventsWarning)
-        study = run()
+        study = run(source)
         comparison = compared(study)
     found = tables(study)
     claims = verdict.claims(study, found)
@@ -66,9 +68,9 @@ def compared(study: Study) -> es.Comparison:
         plain.returns,
         plain.events,
         OTHER_MODELS,
-        estimation_window=(-270, -21),
-        event_window=(-10, 10),
-        min_obs=120,
+        estimation_window=ESTIMATION,
+        event_window=EVENT,
+        min_obs=MIN_OBS,
     )
 
 
@@ -83,7 +85,7 @@ def write_report(
 ) -> None:
     """The report of one estimation, with the verdict first."""
     heading = "Models of normal returns, 29 January"
-    study.results[benchmark].with_confounders(study.calendar, reach=("security", "group")).report(
+    study.marked(benchmark).report(
         path,
         windows=WINDOWS,
         title=f"OpenAI–DeepSeek, 29 January 2025, against {benchmark}",
@@ -96,4 +98,5 @@ def write_report(
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path("out/deepseek_2025"))
+    given = dict(enumerate(sys.argv))
+    main(Path(given.get(1, "out/deepseek_2025")), given.get(2, "sample"))

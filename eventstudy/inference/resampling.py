@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 from typing import TypeAlias, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from eventstudy._typing import FloatArray
 from eventstudy.errors import InputError
 
-__all__ = ["Seed", "as_many", "at_least", "check_level", "generator", "resampling_p", "track"]
+__all__ = ["Seed", "as_floats", "as_many", "at_least", "check_level", "generator", "resampling_p", "track"]
 
 Seed: TypeAlias = int | np.random.Generator | None
 Item = TypeVar("Item")
@@ -58,6 +59,16 @@ def check_level(confidence: float) -> float:
     if isinstance(confidence, bool) or not 0.0 < confidence < 1.0:
         raise InputError(f"confidence={confidence!r} is not between 0 and 1.", remedy="Such as 0.95.")
     return float(confidence)
+
+
+def as_floats(name: str, values: npt.ArrayLike) -> FloatArray:
+    """Values as an array of float64."""
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{name} is not an array of numbers: {error}.", remedy="Put NaN where one is missing."
+        ) from None
 
 
 def as_many(name: str, value: object, least: int) -> int:

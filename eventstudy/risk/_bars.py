@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from eventstudy._typing import FloatArray
 from eventstudy.errors import InputError
+from eventstudy.panel import ReturnPanel, wide_frame
 from eventstudy.risk.ranges import RangeEstimator, bad_bars
-
-if TYPE_CHECKING:
-    from eventstudy.panel import ReturnPanel
 
 __all__ = ["BarsLike", "range_values", "read_bars"]
 
@@ -31,7 +29,7 @@ def read_bars(prices: BarsLike | None, estimator: RangeEstimator) -> dict[str, p
     Raises
     ------
     InputError
-        If there are none; the sample holds closes only.
+        If there are none (the sample holds closes only), or they are not numbers by date.
     """
     from eventstudy.data.prices import Prices
 
@@ -51,7 +49,7 @@ def read_bars(prices: BarsLike | None, estimator: RangeEstimator) -> dict[str, p
         lacking = [name for name in estimator.fields if name not in prices]
         if lacking:
             raise InputError(f"{what}; {lacking[0]!r} is not among {list(prices)}.", remedy=remedy)
-        return {name: prices[name] for name in estimator.fields}
+        return {name: wide_frame(prices[name], f"bars ({name})") for name in estimator.fields}
     given = "no prices were given" if prices is None else f"a {type(prices).__name__} holds one price a day"
     raise InputError(f"{what}: {given}.", remedy=f"Pass prices=load_prices(...). {remedy}")
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from eventstudy.errors import DroppedEventsWarning
+from eventstudy.errors import DroppedEventsWarning, InsufficientDataError
 from eventstudy.inference.multiplicity import benjamini_hochberg
 from eventstudy.inference.resampling import Seed
 from eventstudy.risk._bars import BarsLike
@@ -247,6 +247,11 @@ class Risk:
             ``mean_correlation`` (``r̄``), ``ratio`` (1: none), ``chi2``, ``df``, ``p_value`` (upper tail; normal
             returns), ``p_placebo`` (rank among windows of the same length in the estimation window).
 
+        Raises
+        ------
+        InsufficientDataError
+            With fewer than two security-events.
+
         References
         ----------
         Boehmer, E., Musumeci, J. and Poulsen, A. B. (1991). Event-study methodology under conditions of event-induced
@@ -255,7 +260,13 @@ class Risk:
         res = self.results
         window = res._window(start, end)
         r = res.estimation_summary.mean_correlation
-        found = induced_variance(res.fit, res._cumulated(window).scar, len(window), r)
+        scar = res._cumulated(window).scar
+        if (n := int(np.isfinite(scar).sum())) < 2:
+            raise InsufficientDataError(
+                f"{n} security-events have a CAR over {window}, and a variance across them needs two.",
+                remedy="Use risk.variance, which has an F of each security-event.",
+            )
+        found = induced_variance(res.fit, scar, len(window), r)
         row = {
             "start": window.start,
             "end": window.end,
@@ -376,6 +387,12 @@ class Risk:
         WindowError
             If the windows overlap.
 
+        Notes
+        -----
+        Share of rejections at 5 % where the beta stays, 250 sessions before, normal or t(5) returns: ``p_value`` with
+        HAC 15 to 18 % with 20 sessions after and 8 to 10 % with 60; nonrobust 5 %, and 19 to 27 % where the event
+        doubles the spread of the errors, there ``chow_p`` 25 to 38 %.
+
         References
         ----------
         Karafiath, I. (1988). Using dummy variables in the event methodology. *Financial Review* 23.
@@ -432,9 +449,10 @@ class Risk:
         """
         first, last = together(self.results, session, before, after, abnormal)
         level = self.results._level(confidence)
-        return correlation_change(
+        change = correlation_change(
             first, last, n_components=n_components, draws=draws, block=block, confidence=level, seed=seed
         )
+        return replace(change, of="abnormal returns" if abnormal else "returns", note=self.results.plot.note())
 
     def contagion(
         self,

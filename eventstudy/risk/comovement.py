@@ -41,14 +41,19 @@ class CorrelationChange:
         Correlation matrices.
     tests : DataFrame
         Indexed by ``measure``: ``jennrich``, ``mean_correlation``, ``absorption_ratio``; ``before``, ``after``,
-        ``change``, ``ci_lower`` and ``ci_upper`` of the change (block bootstrap), ``statistic``, ``df`` and ``p_value``
-        (Jennrich's chi-square), ``p_permutation`` (sessions, scaled to one variance in each window, dealt out anew).
+        ``change``, ``ci_lower`` and ``ci_upper`` of the change of the mean (block bootstrap), ``statistic``, ``df`` and
+        ``p_value`` (Jennrich's chi-square), ``p_permutation`` (sessions, scaled to one variance in each window,
+        dealt out anew).
     n_before, n_after : int
         Sessions on which every security has a return.
     returns_before, returns_after : DataFrame, shape (n_before, p) and (n_after, p)
         What the correlations were made of.
     confidence : float
         Level of the intervals.
+    of : str
+        What the correlations are of, for the figure.
+    note : str
+        Model and source, for the figure.
     """
 
     before: pd.DataFrame
@@ -59,6 +64,8 @@ class CorrelationChange:
     returns_before: pd.DataFrame
     returns_after: pd.DataFrame
     confidence: float
+    of: str = "returns"
+    note: str = ""
 
     def __repr__(self) -> str:
         mean = self.tests.loc["mean_correlation"]
@@ -143,11 +150,11 @@ def correlation_change(
 ) -> CorrelationChange:
     """Correlation matrices of two windows with tests of the change.
 
-    Intervals: both windows are resampled in blocks of sessions, all securities together; percentiles of the
-    resampled change, shifted so that their mean is the estimate. Permutation p-values: returns are centred and scaled
-    to unit variance within each window (a higher variance is no change of correlation), and blocks of sessions are
-    dealt to the two windows anew; the rank of the statistic, two-sided for a change. They allow for windows of unequal
-    length, for which the absorption ratio is biased differently, and for fat tails.
+    Interval of the change of the mean correlation: both windows are resampled in blocks of sessions, all securities
+    together; percentiles of the resampled change, shifted so that their mean is the estimate. Permutation p-values:
+    returns are centred and scaled to unit variance within each window (a higher variance is no change of correlation),
+    and blocks of sessions are dealt to the two windows anew; the rank of the statistic, two-sided for a change. They
+    allow for windows of unequal length and for fat tails.
 
     Parameters
     ----------
@@ -174,6 +181,13 @@ def correlation_change(
         With fewer than two securities, or other columns after than before.
     InsufficientDataError
         With fewer than four common sessions in a window, or a security that does not move.
+
+    Notes
+    -----
+    Measured where nothing changes, 250 sessions before and 20 after, 8 or 18 securities, normal or t(5) returns: the
+    interval of the mean covers zero in 82 to 90 % of samples instead of 95 %, the permutation p-values reject at 5 % in
+    3 to 7 %. The absorption ratio has no interval: of few sessions it is far above that of many, and resampling does
+    not undo that (intervals made so cover zero in 0 to 77 %).
     """
     if list(before.columns) != list(after.columns) or before.shape[1] < 2:
         raise InputError(
@@ -204,7 +218,7 @@ def correlation_change(
     for name, (first, last) in values.items():
         rows[name] = {"before": first, "after": last, "change": last - first}
     if draws:
-        _add_intervals(rows, x, k, draws, block, level, rng)
+        _add_interval(rows["mean_correlation"], x, draws, block, level, rng)
         _add_permutations(rows, x, k, draws, block, rng)
     columns = ["before", "after", "change", "ci_lower", "ci_upper", "statistic", "df", "p_value", "p_permutation"]
     tests = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns).rename_axis("measure")
@@ -244,11 +258,16 @@ def covariances(x: FloatArray, counts: FloatArray) -> FloatArray:
     return whole
 
 
+def _mean_of(r: FloatArray) -> FloatArray:
+    """Mean off the diagonal of a batch of correlation matrices, shape (draws,)."""
+    p = r.shape[-1]
+    return np.asarray((r.sum((1, 2)) - p) / (p * (p - 1)))
+
+
 def _measures(covariance: FloatArray, k: int) -> FloatArray:
     """Mean correlation and absorption ratio of a batch of covariance matrices, shape (2, draws)."""
     r = to_correlation(covariance)
-    p = r.shape[-1]
-    mean = (r.sum((1, 2)) - p) / (p * (p - 1))
+    mean = _mean_of(r)
     good = np.isfinite(mean)
     ratio = np.full(len(r), np.nan)
     ratio[good] = absorption_ratios(covariance[good], k)
@@ -260,26 +279,26 @@ def batches(draws: int, p: int, length: int) -> list[slice]:
     return [slice(at, min(draws, at + size)) for at in range(0, draws, size)]
 
 
-def _add_intervals(
-    rows: dict[str, dict[str, float]],
+def _add_interval(
+    row: dict[str, float],
     x: list[FloatArray],
-    k: int,
     draws: int,
     block: int | None,
     level: float,
     rng: np.random.Generator,
 ) -> None:
+    """Interval of the change of the mean correlation."""
     counts = [block_counts(rng, len(values), draws, block) for values in x]
-    found = np.empty((2, 2, draws))
+    found = np.empty((2, draws))
     for part in batches(draws, x[0].shape[1], max(map(len, x))):
         for side in (0, 1):
-            found[side, :, part] = _measures(covariances(x[side], counts[side][part]), k)
-    for at, name in enumerate(("mean_correlation", "absorption_ratio")):
-        moved = found[1, at] - found[0, at]
-        # a resample repeats sessions, which makes few dimensions look fewer: its mean shows by how much
-        moved = moved - np.nanmean(moved) + rows[name]["change"]
-        low, high = (float(quantile_of(moved[None], q)[0]) for q in (0.5 - level / 2, 0.5 + level / 2))
-        rows[name] |= {"ci_lower": low, "ci_upper": high}
+            found[side, part] = _mean_of(to_correlation(covariances(x[side], counts[side][part])))
+    moved = found[1] - found[0]
+    # a resample repeats sessions, which moves its mean
+    moved = moved - np.nanmean(moved) + row["change"]
+    row["ci_lower"], row["ci_upper"] = (
+        float(quantile_of(moved[None], q)[0]) for q in (0.5 - level / 2, 0.5 + level / 2)
+    )  # fmt: skip
 
 
 def _add_permutations(

@@ -10,7 +10,7 @@ from scipy import special
 
 from eventstudy._typing import FloatArray
 from eventstudy.errors import InputError
-from eventstudy.inference.resampling import as_many
+from eventstudy.inference.resampling import as_floats, as_many
 
 __all__ = ["Jennrich", "absorption_ratio", "forbes_rigobon", "jennrich", "mean_correlation"]
 
@@ -59,7 +59,7 @@ def jennrich(before: npt.ArrayLike, after: npt.ArrayLike, n_before: int, n_after
     >>> round(jennrich(before, after, 98, 98).statistic, 6)
     18.75
     """
-    r = [np.asarray(matrix, dtype=np.float64) for matrix in (before, after)]
+    r = [as_floats("A correlation matrix", matrix) for matrix in (before, after)]
     for matrix in r:
         square = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1] and len(matrix) > 1
         if not (square and np.allclose(matrix, matrix.T, atol=1e-8) and np.allclose(np.diag(matrix), 1.0, atol=1e-8)):
@@ -127,7 +127,7 @@ def forbes_rigobon(correlation: npt.ArrayLike, variance_ratio: npt.ArrayLike) ->
     >>> forbes_rigobon(0.6, 4.0).round(6)
     np.float64(0.351123)
     """
-    rho, ratio = np.asarray(correlation, dtype=np.float64), np.asarray(variance_ratio, dtype=np.float64)
+    rho, ratio = as_floats("correlation", correlation), as_floats("variance_ratio", variance_ratio)
     if (np.abs(rho) > 1.0 + 1e-12).any() or (ratio <= 0.0).any():
         raise InputError(
             "Correlations lie in [−1, 1] and ratios of variances are positive.", remedy="Check the order of arguments."
@@ -155,7 +155,7 @@ def absorption_ratio(covariance: npt.ArrayLike, n_components: int | None = None)
     Raises
     ------
     InputError
-        On another shape, or a number of eigenvectors that is not between 1 and ``p``.
+        On what is no covariance matrix, or a number of eigenvectors that is not between 1 and ``p``.
 
     References
     ----------
@@ -167,9 +167,16 @@ def absorption_ratio(covariance: npt.ArrayLike, n_components: int | None = None)
     >>> absorption_ratio([[1.0, 0.5], [0.5, 1.0]])
     0.75
     """
-    matrix = np.asarray(covariance, dtype=np.float64)
+    matrix = as_floats("covariance", covariance)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not len(matrix):
         raise InputError(f"An array of shape {matrix.shape} is no covariance matrix.", remedy="Give (p, p).")
+    spread, alike = np.diag(matrix), np.abs(matrix - matrix.T).max() <= 1e-8 * np.abs(matrix).max()  # False for NaN
+    if not (alike and np.isfinite(matrix).all() and (spread >= 0).all() and spread.any()):
+        raise InputError(
+            "The array is no covariance matrix: it has a missing value, a negative variance, no variance at all, or is "
+            "not symmetric.",
+            remedy="Leave out what does not move or is missing.",
+        )
     return float(absorption_ratios(matrix[None], components(len(matrix), n_components))[0])
 
 
@@ -194,7 +201,7 @@ def mean_correlation(correlation: npt.ArrayLike) -> float:
     >>> mean_correlation([[1.0, 0.5], [0.5, 1.0]])
     0.5
     """
-    r = np.asarray(correlation, dtype=np.float64)
+    r = as_floats("correlation", correlation)
     p = r.shape[-1]
     return float((r.sum() - np.trace(r)) / (p * (p - 1)))
 

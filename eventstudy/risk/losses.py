@@ -12,6 +12,7 @@ from scipy import special
 from eventstudy._typing import FloatArray, IntArray
 from eventstudy.abnormal import check_confidence
 from eventstudy.errors import InputError
+from eventstudy.inference.resampling import as_floats
 
 __all__ = ["Drawdown", "LossMethod", "drawdown", "expected_shortfall", "value_at_risk"]
 
@@ -58,7 +59,7 @@ def drawdown(returns: npt.ArrayLike, *, kind: Literal["simple", "log"] = "simple
     """
     if kind not in ("simple", "log"):
         raise InputError(f"kind={kind!r} is not a kind of return.", remedy='Use "simple" or "log".')
-    x = np.asarray(returns, dtype=np.float64)
+    x = as_floats("returns", returns)
     if x.ndim == 0 or x.shape[-1] == 0:
         raise InputError(f"returns have shape {x.shape}.", remedy="Give one return or more, time being the last axis.")
     there = ~np.isnan(x)
@@ -83,9 +84,11 @@ def drawdown(returns: npt.ArrayLike, *, kind: Literal["simple", "log"] = "simple
 def _tail(returns: npt.ArrayLike, confidence: float, method: LossMethod) -> tuple[FloatArray, float]:
     if method not in get_args(LossMethod):
         raise InputError(f"method={method!r} is not an option.", remedy=f"Use one of {get_args(LossMethod)}.")
-    x = np.asarray(returns, dtype=np.float64)
+    x = as_floats("returns", returns)
     if x.ndim == 0:
         raise InputError("returns is a single number.", remedy="Give an array, time being the last axis.")
+    if x.shape[-1] == 0:
+        raise InputError(f"returns have shape {x.shape}.", remedy="Give one return or more, time being the last axis.")
     # 1 − 0.95 is a little more than 0.05, which would move the count of tail sessions by one
     return x, round(1.0 - check_confidence(confidence), 12)
 

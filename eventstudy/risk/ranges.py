@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from eventstudy._typing import BoolArray, FloatArray
 from eventstudy.errors import InputError
+from eventstudy.inference.resampling import as_floats
 
 __all__ = [
     "ESTIMATORS",
@@ -163,7 +164,7 @@ def annualized(variance: FloatArray, annualize: float | None) -> FloatArray:
 
 
 def _volatility(name: EstimatorName, annualize: float | None, **prices: npt.ArrayLike) -> FloatArray:
-    bars = {field: np.asarray(values, dtype=np.float64) for field, values in prices.items()}
+    bars = {field: as_floats(field, values) for field, values in prices.items()}
     shapes = {values.shape for values in bars.values()}
     if len(shapes) != 1 or shapes == {()}:
         raise InputError(

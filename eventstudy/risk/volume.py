@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from eventstudy._frames import is_table, wide_pandas
+from eventstudy._frames import is_table
 from eventstudy.data.prices import Prices
 from eventstudy.errors import InputError
 from eventstudy.events import Events
 from eventstudy.models import MarketModel, MeanAdjusted
-from eventstudy.panel import ReturnPanel
+from eventstudy.panel import ReturnPanel, wide_frame
 from eventstudy.results import EventStudyResults
 from eventstudy.study import EventStudy
 from eventstudy.windows import WindowLike
@@ -227,7 +227,7 @@ def abnormal_volume(
                 field="volume",
             ) from error
     elif is_table(prices):
-        volume = wide_pandas(prices, "volumes")
+        volume = wide_frame(prices, "volumes")
     else:
         raise InputError(
             f"prices must be Prices or a frame of shares traded, not {type(prices).__name__}.",

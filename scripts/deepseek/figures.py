@@ -18,9 +18,10 @@ def draw(study: Study, comparison: es.Comparison, out: Path) -> None:
         save(res.plot.heatmap(mark=MARKS), out / f"heatmap_{stem}.png")
         save(res.plot.windows(study.labels), out / f"four_dates_{stem}.png")
         for start, end in ((0, 0), (0, 1)):
-            save(res.plot.car(start, end, mark=MARKS), out / f"car_{start}_{end}_{stem}.png")
+            save(study.marked(name).plot.car(start, end, mark=MARKS), out / f"car_{start}_{end}_{stem}.png")
     plain = study.plain
     save(plain.risk.correlation(after=AFTER).plot(), out / "correlations.png")
     save(plain.risk.plot_volatility(BEFORE, AFTER), out / "volatility.png")
     save(plain.spillover.plot_influence(0, 0), out / "influence.png")
+    save(plain.spillover.plot_network(after=AFTER), out / "network.png")
     save(comparison.plot(0, 0), out / "models.png")

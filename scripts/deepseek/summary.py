@@ -5,8 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 import eventstudy as es
-from deepseek.design import ARTICLE, PEERS, SELL_OFF, Study
-from deepseek.words import LEVEL, p_text, row_of, with_interval, with_p
+from deepseek.design import ARTICLE, DISPUTE, PEERS, SELL_OFF, Study
+from deepseek.tables import NEIGHBOURS
+from deepseek.words import LEVEL, listed, p_text, row_of, with_interval, with_p
 from eventstudy._render import number, p_value, percent
 
 
@@ -41,7 +42,8 @@ def summary(study: Study, tables: dict[str, pd.DataFrame]) -> str:
         f"   The sell-off of 27 Jan (tau = {number(sell_off.start, 0)}) was "
         f"{with_p(row_of(plain, 'NVDA', sell_off))} against "
         "SPY;",
-        "   any window that starts before 28 Jan holds it.",
+        "   a window that starts before 28 Jan holds it, one that starts on that day its rebound of "
+        f"{with_p(row_of(plain, 'NVDA', es.Window(-1, -1)))}.",
         "",
         "3. Peers (all but MSFT and NVDA)",
         *(
@@ -75,9 +77,37 @@ def summary(study: Study, tables: dict[str, pd.DataFrame]) -> str:
         "   as each stock's beta says. With daily closes the article's hour cannot be told from the rest of that day.",
         "   SMH holds several of the stocks studied, so SPY+SMH asks who differed from the chip sector, not whether it "
         "moved.",
-        "   The bundled prices are adjusted closes: volatility is close to close, and there is no volume.",
+        *neighbours(study, tables["overlaps"]),
+        *ranges_and_volume(study, tables),
     ]
     return "\n".join(lines) + "\n"
+
+
+def neighbours(study: Study, found: pd.DataFrame) -> list[str]:
+    """Which of the four dates a window of one session either side mixes."""
+    pairs = found[["session", "other_session", "shared_sessions"]].drop_duplicates()
+    told = [
+        f"{first:%d} and {second:%d %b} share {shared} of {len(es.Window.of(NEIGHBOURS))}"
+        for first, second, shared in pairs.itertuples(index=False)
+    ]
+    return [
+        f"   Windows {es.Window.of(NEIGHBOURS)} around the four dates share sessions, for every stock: {listed(told)}",
+        "   (overlaps.csv), so that the dates are read on their own sessions.",
+    ]
+
+
+def ranges_and_volume(study: Study, tables: dict[str, pd.DataFrame]) -> list[str]:
+    """What daily bars add, or that there are none."""
+    if study.bars is None:
+        return ["   The bundled prices are adjusted closes: volatility is close to close, and there is no volume."]
+    volume, ranges = tables["abnormal_volume"].set_index("event"), tables["volatility_ranges"].set_index("estimator")
+    on_day = volume.loc[DISPUTE].set_index("ticker")["ratio"]
+    yang_zhang = ranges.loc["yang_zhang"].set_index("ticker")["ratio"]
+    shown = "; ".join(f"{name} {number(on_day[name])} and {number(yang_zhang[name])}" for name in ("MSFT", "NVDA"))
+    return [
+        "   Volume of 29 Jan over what is expected, and volatility after over before from daily ranges (Yang–Zhang):",
+        f"   {shown}; all stocks in abnormal_volume.csv and volatility_ranges.csv.",
+    ]
 
 
 def told(study: Study, ticker: str, window: es.Window) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 import eventstudy as es
+from deepseek.design import Study
 from eventstudy._render import money, number, p_value, percent
 
 LEVEL = 0.05
@@ -35,10 +36,39 @@ def with_p(row: Row) -> str:
     return f"{percent(row['car'])} ({p_text(row['p_value'])})"
 
 
+def interval_of(row: Row | pd.Series[Any], name: str = "car") -> str:
+    """``−3.10 % [−8.15 %, +1.95 %]``."""
+    return f"{percent(row[name])} [{percent(row['ci_lower'])}, {percent(row['ci_upper'])}]"
+
+
 def with_interval(row: Row, name: str = "car") -> str:
     """``−3.10 % [−8.15 %, +1.95 %], p = 0.228``."""
-    bounds = f"[{percent(row['ci_lower'])}, {percent(row['ci_upper'])}]"
-    return f"{percent(row[name])} {bounds}, {p_text(row['p_value'])}"
+    return f"{interval_of(row, name)}, {p_text(row['p_value'])}"
+
+
+def share(value: float, digits: int = 1) -> str:
+    """``78.1 %``."""
+    return percent(value, digits).lstrip("+")
+
+
+def level_of(study: Study) -> str:
+    """Level of the intervals: ``95 %``."""
+    return share(study.plain.study.confidence, 0)
+
+
+def spelled(count: int) -> str:
+    """Whole numbers to ten as words."""
+    return ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"][count]
+
+
+def tests_that_hold(res: es.EventStudyResults, window: es.Window) -> pd.Series[float]:
+    """P-values of the tests that allow for a shared date.
+
+    On one date the calendar-time portfolio is the time-series test, which must not count twice.
+    """
+    tests = res.tests(window).drop(index="calendar_portfolio_t")
+    held: pd.Series[float] = tests.loc[tests["valid_under_clustering"], "p_value"].dropna()
+    return held
 
 
 def dollars(row: Row) -> str:

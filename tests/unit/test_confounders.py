@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 
 import numpy as np
@@ -277,6 +278,14 @@ def test_an_event_does_not_confound_itself(row, columns, own) -> None:
     assert len(found) == (0 if own else 1)
 
 
+@pytest.mark.parametrize("other", [None, pd.DataFrame({"date": ["2025-01-29"]})])
+def test_what_is_no_calendar(article, res, other) -> None:
+    with pytest.raises(es.InputError, match="must be an EventCalendar"):
+        article.confounded_by(other, windows=[(0, 1)])
+    with pytest.raises(es.InputError, match="must be an EventCalendar"):
+        res.unconfounded(other, 0, 1)
+
+
 def test_words_that_are_not_known(article, calendar) -> None:
     with pytest.raises(es.InputError, match=r"reach='sectors' is not known\. Use .*'sector'"):
         article.confounded_by(calendar, reach="sectors")
@@ -310,8 +319,8 @@ def test_reading_and_writing(tmp_path, calendar) -> None:
 
 def test_choosing_rows(calendar) -> None:
     fomc = calendar.select(kind="central bank")
-    assert fomc.to_frame()["date"].tolist() == ["2024-12-18", "2025-01-29"]
-    assert len(calendar.without(kind="central bank")) == len(calendar) - 2
+    assert fomc.to_frame()["date"].tolist() == ["2024-12-18", "2025-01-08", "2025-01-29", "2025-02-19"]
+    assert len(calendar.without(kind="central bank")) == len(calendar) - 4
     assert calendar.select(scope="ASML").to_frame()["kind"].tolist() == ["earnings"]
     assert calendar.select(scope=["MSFT", "META"], kind="earnings").to_frame()["scope"].tolist() == ["MSFT", "META"]
     with pytest.raises(es.InputError, match=r"No row of the calendar has the kind 'earning'; there are \['AI news'"):
@@ -473,6 +482,24 @@ def test_the_report_tells_of_other_events(res, calendar, tmp_path) -> None:
     assert "With and without other dated events over [0, +1]" in text
     assert "press report of US talks on limiting H20 sales to China" in text
     assert "FOMC" not in text
+
+
+def test_the_interactive_figure_marks_them(res, calendar) -> None:
+    go = pytest.importorskip("plotly.graph_objects")
+    from eventstudy._interactive import _caar, _securities
+
+    windows = [es.Window(0, 0), es.Window(0, 1)]
+    drawn = _securities(go, res.with_confounders(calendar, reach="security"), windows)
+    traces = json.loads(drawn.spec)["data"]
+    diamonds = [
+        {name for name, symbol in zip(trace["y"], trace["marker"]["symbol"], strict=True) if symbol == "diamond"}
+        for trace in traces
+    ]
+    assert diamonds == [{"NVDA"}, {"MSFT", "META", "NVDA"}]
+    assert "also: quarterly results (+1)" in " ".join(traces[1]["customdata"])
+    assert "another dated event (security) in the window" in drawn.note
+    assert "diamond" not in _securities(go, res, windows).note
+    assert _caar(go, res, {0: "FOMC", -2: "sell-off"}).note == "A (session −2): sell-off; B (session 0): FOMC."
 
 
 def test_a_summary_lists_the_nearest_and_says_how_many_are_left_out(res, calendar) -> None:

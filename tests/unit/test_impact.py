@@ -350,3 +350,24 @@ def test_reading_back(shares) -> None:
     assert row[["currency", "close_date"]].tolist() == ["USD", pd.Timestamp("2025-01-28")]
     assert "ADR" in row["basis"]
     assert len(shares) == 18
+
+
+def test_closes_of_the_wrong_form_say_so(article, shares, closes) -> None:
+    words = closes.astype(object)
+    words.loc["2025-01-28", "MSFT"] = "n/a"
+    for prices, message in (
+        (words, "MSFT holds 'n/a' on 2025-01-28"),
+        (pd.concat([closes, closes.iloc[-1:]]), "stands twice"),
+        (pd.concat([closes, closes[["MSFT"]]], axis=1), "'MSFT' stands twice"),
+    ):
+        with pytest.raises(es.InputError, match=message):
+            article.market_value(shares, 0, 0, prices=prices)
+    zoned = article.market_value(shares, 0, 0, prices=closes.tz_localize("America/New_York"))
+    pd.testing.assert_frame_equal(zoned.total, article.market_value(shares, 0, 0, prices=closes).total)
+
+
+def test_counts_in_force_at_dates_that_cannot_be_read(shares) -> None:
+    with pytest.raises(es.InputError, match="date of NVDA is 'soon', no date"):
+        shares.in_force(["NVDA"], ["soon"])
+    with pytest.raises(es.InputError, match="1 tickers and 2 dates"):
+        shares.in_force(["NVDA"], ["2025-01-24", "2025-01-27"])

@@ -377,6 +377,8 @@ class TestMarks:
 
         assert "The window contains: news (session −2)" in text(plain.plot.car(-2, 1, mark={-2: "news"}))
         assert "news" not in text(plain.plot.car(-1, 1, mark={-2: "news"}))
+        assert "The window contains: news (session 0)" in text(plain.plot.car(0, 0, mark={0: "news"}))
+        assert "The window contains" not in text(plain.plot.car(0, 0))
 
     @pytest.mark.parametrize(
         ("key", "message"),

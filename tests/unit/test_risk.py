@@ -539,6 +539,20 @@ def test_a_rise_of_variance_alone_is_no_change_of_correlation():
     assert (below <= 200 * 0.05 + 3 * np.sqrt(200 * 0.05 * 0.95)).all()
 
 
+def test_the_absorption_ratio_of_few_sessions_is_judged_by_permutation_alone():
+    """With one law in both windows it is higher over few sessions, which no interval about the change allows for."""
+    rng = np.random.default_rng(8)
+    changes, p = [], []
+    for _ in range(20):
+        x = pd.DataFrame(rng.normal(size=(270, 18)))
+        row = risk.correlation_change(x.iloc[:250], x.iloc[250:], draws=99, seed=1).tests.loc["absorption_ratio"]
+        assert np.isnan(row[["ci_lower", "ci_upper"]].to_numpy(np.float64)).all()
+        changes.append(row["change"])
+        p.append(row["p_permutation"])
+    assert min(changes) > 0.1
+    assert 0.3 < np.mean(p) < 0.7  # uniform
+
+
 def test_the_bootstrap_spread_of_the_mean_correlation_is_right():
     """Against the standard deviation of the change over many samples."""
     rng, changes, half = np.random.default_rng(10), [], []
@@ -665,3 +679,21 @@ def test_drawdown_against_every_pair_of_sessions():
     for bad, kind in ((0.1, "simple"), (np.empty((2, 0)), "simple"), (x, "percent")):
         with pytest.raises(es.InputError):
             risk.drawdown(bad, kind=kind)
+
+
+@pytest.mark.parametrize(
+    ("call", "match"),
+    [
+        (lambda: risk.parkinson(["a"], [1.0]), "high is not an array of numbers"),
+        (lambda: risk.value_at_risk(["a"]), "returns is not an array of numbers"),
+        (lambda: risk.value_at_risk([]), r"returns have shape \(0,\)"),
+        (lambda: risk.expected_shortfall([]), r"returns have shape \(0,\)"),
+        (lambda: risk.absorption_ratio([[1.0, 0.2], [0.9, 1.0]]), "not symmetric"),
+        (lambda: risk.absorption_ratio([[-1.0, 0.0], [0.0, -1.0]]), "negative variance"),
+        (lambda: risk.absorption_ratio(np.full((3, 3), np.nan)), "missing value"),
+        (lambda: risk.forbes_rigobon("a", 2.0), "correlation is not an array of numbers"),
+    ],
+)
+def test_what_is_no_number_or_no_matrix_says_so(call, match):
+    with pytest.raises(es.InputError, match=match):
+        call()

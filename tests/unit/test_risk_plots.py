@@ -101,6 +101,9 @@ def test_matrices_side_by_side(res, count):
         assert cells.mask.diagonal().all()
     assert any(f"n = {count} securities" in text.get_text() for text in figure.texts)
     assert sum(len(axes.texts) for axes in figure.axes[:3]) == (3 * 12 if count == 4 else 0)
+    told = " ".join(" ".join(text.get_text() for text in figure.texts).split())
+    assert "Correlations of abnormal returns before and after the event" in told
+    assert "estimated over sessions −130 to −11" in told
     check_words(figure)
 
 

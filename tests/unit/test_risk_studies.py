@@ -185,6 +185,33 @@ def test_bars_that_cannot_be_name_ticker_and_date(barred, full_bars):
         barred.risk.volatility(estimator="garman_klass", prices=plain)
 
 
+@pytest.mark.parametrize(
+    ("broken", "match"),
+    [
+        (lambda frame: frame.to_numpy(), "not ndarray"),
+        (lambda frame: frame.reset_index(drop=True), "holds numbers, not dates"),
+        (lambda frame: pd.concat([frame, frame.iloc[-1:]]), "stands twice"),
+        (lambda frame: frame.astype(object).replace(frame["NVDA"].iloc[5], "x"), "NVDA holds 'x' on"),
+    ],
+)
+def test_bars_of_the_wrong_form_say_so(barred, full_bars, broken, match):
+    bars = {name: full_bars.field(name) for name in ("high", "low")}
+    with pytest.raises(es.InputError, match=match):
+        barred.risk.volatility(estimator="parkinson", prices=bars | {"high": broken(bars["high"])}, draws=0)
+
+
+def test_bars_may_have_a_zone_and_any_order(barred, full_bars):
+    bars = {name: full_bars.field(name) for name in ("high", "low")}
+    other = {name: frame.tz_localize("America/New_York").iloc[::-1] for name, frame in bars.items()}
+    plain, moved = (barred.risk.volatility(estimator="parkinson", prices=given, draws=0) for given in (bars, other))
+    pd.testing.assert_frame_equal(plain, moved)
+
+
+def test_variance_across_events_needs_two(res):
+    with pytest.raises(es.InsufficientDataError, match="needs two"):
+        res.select(mask=np.arange(len(res)) == 0).risk.induced_variance(0, 0)
+
+
 def test_the_sample_has_no_bars(sample_prices, sample_panel, quiet):
     study = es.EventStudy(sample_panel, es.Events.at("2025-01-27", "NVDA"), es.MarketModel("SPY"), (-260, -11), (-5, 5))
     found = quiet(study)
