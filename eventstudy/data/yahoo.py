@@ -270,7 +270,8 @@ class YahooProvider:
             )
             # By key: a walk over yfinance's lazy mapping would send another request.
             meta = {key: ticker.history_metadata.get(key) for key in _META}
-        except Exception as exc:  # yfinance raises whatever its parsing stumbles over
+            bars = _as_bars(frame, meta, now, interval)
+        except Exception as exc:  # yfinance raises whatever its parsing stumbles over, and hands on what it does not see
             failure = self._failure(symbol, exc)
             if failure.kind == "no prices" and interval in _DAYS_PER_REQUEST:
                 return None  # one of several requests; a week may have no session
@@ -279,7 +280,6 @@ class YahooProvider:
         for name in ("currency", "exchangeTimezoneName"):
             if not isinstance(meta[name], str | None):
                 raise _Failed(f"an answer that cannot be read ({name} is {meta[name]!r})", "unreadable", again=True)
-        bars = _as_bars(frame, meta, now, interval)
         if bars is None:
             return None
         try:

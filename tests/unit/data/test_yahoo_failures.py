@@ -130,6 +130,16 @@ def test_a_fault_is_no_reason_to_leave_a_ticker_out(yahoo, make_provider, closes
     assert [symbol for _, _, symbol in PriceCache(tmp_path).entries()] == ["GOOD"]
 
 
+def test_numbers_that_are_none_cost_their_symbol_only(yahoo, make_provider, closes, tmp_path) -> None:
+    yahoo.put("A", closes(10, 11, dividends=[0, 1.0]))
+    yahoo.put("GOOD", closes(10, 11))
+    body = yahoo.answer("A", {"period1": "0", "period2": "9999999999"}).body
+    yahoo.always["A"] = Answer(200, body.replace(b'"amount": 1.0', b'"amount": [1]'))
+    with pytest.raises(DataSourceError, match="1 of 2 tickers: A: an unexpected answer"):
+        load_prices(["A", "GOOD"], *DAYS, source=make_provider(), cache=tmp_path)
+    assert [symbol for _, _, symbol in PriceCache(tmp_path).entries()] == ["GOOD"]
+
+
 def test_a_range_before_the_listing_is_no_unknown_symbol(yahoo, make_provider, tmp_path) -> None:
     yahoo.always["A"] = Answer(400, (ERROR % "Data doesn't exist for startDate = 1, endDate = 2").encode())
     with pytest.raises(DataSourceError, match="A: Yahoo has no prices for it in this range") as caught:
