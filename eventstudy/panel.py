@@ -172,7 +172,7 @@ class ReturnPanel:
             values, sessions = sampled(values, sessions, frequency or own, calendar)
         if len(sessions) < 2:
             raise InputError(f"{len(sessions)} session of prices makes no return.", remedy="Give two sessions or more.")
-        with np.errstate(invalid="ignore"):
+        with np.errstate(all="ignore"):
             ratio = values[:, 1:] / values[:, :-1]
             returns = np.log(ratio) if kind == "log" else ratio - 1.0
         returns.flags.writeable = False
