@@ -55,7 +55,7 @@ _ATTEMPTS: Final = 20  # a reader that finds a file replaced under it looks agai
 def default_directory() -> Path:
     """``$EVENTSTUDY_CACHE`` if set, else the user's cache directory."""
     if given := os.environ.get("EVENTSTUDY_CACHE"):
-        return Path(given)
+        return Path(given).expanduser()  # a service's settings are no shell's
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("eventstudy"))
@@ -248,6 +248,14 @@ class PriceCache:
             file=f"{safe_name(symbol)}{interval}-{digest[:12]}.parquet",
             readjusted=readjusted,
         )
+        try:
+            CacheEntry.parsed(asdict(entry))  # one that cannot be read back would take the whole manifest with it
+        except (TypeError, ValueError) as exc:
+            raise InputError(
+                f"{symbol}: the cache cannot keep these bars: {exc}.",
+                remedy="Give fetched_at, start and end as ISO 8601 times and dates, and printable texts.",
+                symbol=symbol,
+            ) from exc
         with writing(self.directory):
             new = temporary(self.directory, content)
             try:

@@ -195,10 +195,7 @@ def _covers(entry: CacheEntry, start: date | None, needed: date, now: datetime) 
     if not _starts_before(entry, start):
         return False
     _, asked_end = _query(entry)
-    fetched = datetime.fromisoformat(entry.fetched_at)
-    if asked_end >= needed and now - fetched < FRESH_FOR:
-        return True
-    return min(asked_end, fetched.date() - timedelta(days=1)) >= needed
+    return asked_end >= needed and (now - entry.fetched < FRESH_FOR or entry.fetched.date() > needed)
 
 
 def _whole(entry: CacheEntry | None, start: date | None, needed: date) -> _Want:

@@ -271,7 +271,7 @@ class YahooProvider:
             # By key: a walk over yfinance's lazy mapping would send another request.
             meta = {key: ticker.history_metadata.get(key) for key in _META}
             bars = _as_bars(frame, meta, now, interval)
-        except Exception as exc:  # yfinance raises whatever its parsing stumbles over, and hands on what it does not see
+        except Exception as exc:  # yfinance raises whatever it stumbles over, and hands on what it does not
             failure = self._failure(symbol, exc)
             if failure.kind == "no prices" and interval in _DAYS_PER_REQUEST:
                 return None  # one of several requests; a week may have no session

@@ -116,7 +116,7 @@ ERROR = '{"chart": {"result": null, "error": {"code": "X", "description": "%s"}}
         (Answer(425, b""), r"server error \(HTTP 425\) \(3 attempts\)"),
         (Answer(451, b"no"), r"refused \(HTTP 451\)"),
         (Answer(400, (ERROR % "Bad input").encode()), r"refused \(HTTP 400: Bad input\)"),
-        (Answer(200, (ERROR % "Please\\ncall later").encode()), r"an error for an answer: Please call later \(3 attempts"),
+        (Answer(200, (ERROR % "Call\\nlater").encode()), r"an error for an answer: Call later \(3 attempts\)"),
         (Answer(200, b"[" * 200_000), r"an answer that cannot be read \(3 attempts\)"),
     ],
     ids=["408", "425", "451", "400", "error in a 200", "nested"],
