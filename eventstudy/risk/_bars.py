@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import pandas as pd
 
+from eventstudy._frames import wide_pandas
 from eventstudy._typing import FloatArray
 from eventstudy.errors import InputError
 from eventstudy.risk.ranges import RangeEstimator, bad_bars
@@ -51,7 +52,7 @@ def read_bars(prices: BarsLike | None, estimator: RangeEstimator) -> dict[str, p
         lacking = [name for name in estimator.fields if name not in prices]
         if lacking:
             raise InputError(f"{what}; {lacking[0]!r} is not among {list(prices)}.", remedy=remedy)
-        return {name: prices[name] for name in estimator.fields}
+        return {name: wide_pandas(prices[name], f"{name} prices") for name in estimator.fields}
     given = "no prices were given" if prices is None else f"a {type(prices).__name__} holds one price a day"
     raise InputError(f"{what}: {given}.", remedy=f"Pass prices=load_prices(...). {remedy}")
 

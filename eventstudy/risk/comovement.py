@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from eventstudy._frames import wide_pandas
 from eventstudy._typing import FloatArray
 from eventstudy.abnormal import check_confidence
 from eventstudy.errors import InputError, InsufficientDataError
@@ -175,6 +176,7 @@ def correlation_change(
     InsufficientDataError
         With fewer than four common sessions in a window, or a security that does not move.
     """
+    before, after = wide_pandas(before, "returns before"), wide_pandas(after, "returns after")
     if list(before.columns) != list(after.columns) or before.shape[1] < 2:
         raise InputError(
             f"{before.shape[1]} securities before and {after.shape[1]} after make no comparison.",
