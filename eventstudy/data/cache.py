@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -313,8 +314,9 @@ class PriceCache:
     def snapshot(self, name: str) -> snapshots.Snapshot:
         """Keep the present state under ``name``, so that a study can be run again on exactly these data.
 
-        Every file is read and its checksum verified first. Later downloads do not change a snapshot:
-        ``load_prices(..., snapshot=name)`` returns the same numbers to the bit, without a network.
+        Every file is read and its checksum verified first, those of factors too. Later downloads do not change a
+        snapshot: ``load_prices(..., snapshot=name)`` and ``load_factors(..., snapshot=name)`` return the same numbers
+        to the bit, without a network.
 
         Parameters
         ----------
@@ -341,7 +343,7 @@ class PriceCache:
                     self.checked(entry)
                 except OSError as exc:
                     raise self._broken(entry, f"cannot be read ({exc.strerror})") from exc
-            return snapshots.take(self.directory, name, entries, now())
+            return snapshots.take(self.directory, name, entries, now(), self._factors())
 
     def snapshots(self) -> pd.DataFrame:
         """Snapshots by the time they were taken.
@@ -385,6 +387,7 @@ class PriceCache:
             with suppress(DataSourceError):  # damaged: its files stay, as orphans that verify shows
                 held = [*snapshots.entries(self.directory, known).values()]
             snapshots.path_of(self.directory, known).unlink()
+            shutil.rmtree(snapshots.folder_of(self.directory, known), ignore_errors=True)
             self._unlink_unused(held)
 
     def named_files(self) -> set[str]:
@@ -399,6 +402,13 @@ class PriceCache:
         for path in snapshots.paths(self.directory):
             files |= {entry.file for entry in snapshots.described(path)[1].values()}
         return files
+
+    def _factors(self) -> dict[Path, str]:
+        """Files of factors and their checksums, each verified."""
+        from eventstudy.data.french import StoredFile
+
+        held = {path: StoredFile.read(path) for path in sorted((self.directory / snapshots.FACTORS).glob("*_CSV.zip"))}
+        return {path: hashlib.sha256(kept.content).hexdigest() for path, kept in held.items() if kept is not None}
 
     def _path(self, entry: CacheEntry) -> Path:
         if Path(entry.file).name != entry.file or entry.file in {"", ".", ".."}:

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from eventstudy.data.cache import default_directory
 from eventstudy.data.factor_files import Frequency
+from eventstudy.data.snapshots import FACTORS
 from eventstudy.data.store import replace_file, writing
 from eventstudy.data.yahoo import _seconds
 from eventstudy.errors import DataSourceError, InputError
@@ -33,7 +33,6 @@ FILES: Final[dict[str, dict[Frequency, str]]] = {
 }
 """Names of the library's files, without ``_CSV.zip``; weekly returns exist for the three factors only."""
 
-_FOLDER: Final = "factors"
 _BLOCK: Final = 1 << 16
 
 
@@ -153,9 +152,9 @@ class StoredFile:
     content: bytes
 
     @staticmethod
-    def path(cache: Path | None, file: str) -> Path:
+    def path(cache: Path, file: str) -> Path:
         """Where a file of the library is kept."""
-        return (default_directory() if cache is None else cache) / _FOLDER / f"{file}_CSV.zip"
+        return cache / FACTORS / f"{file}_CSV.zip"
 
     @classmethod
     def read(cls, path: Path) -> StoredFile | None:

@@ -1,11 +1,16 @@
-"""Snapshots of the cache: copies of its manifest in ``snapshots/``; the files they name are never written over."""
+"""Snapshots of the cache: copies of its manifest in ``snapshots/``; the files they name are never written over.
+
+Files of factors, which a download does replace, lie beside the manifest of the snapshot, in a folder of its name.
+"""
 
 from __future__ import annotations
 
 import difflib
 import hashlib
+import os
 import shlex
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,11 +23,13 @@ from eventstudy.data.store import CacheEntry, Key, read_manifest, safe_name, wri
 from eventstudy.errors import DataSourceError, InputError
 
 __all__ = [
+    "FACTORS",
     "FOLDER",
     "Snapshot",
     "checked_name",
     "described",
     "entries",
+    "folder_of",
     "found",
     "named",
     "path_of",
@@ -32,6 +39,7 @@ __all__ = [
 ]
 
 FOLDER: Final = "snapshots"
+FACTORS: Final = "factors"  # of a cache, and of a snapshot: files of the French library
 _LONGEST: Final = 60
 
 
@@ -48,7 +56,7 @@ class Snapshot:
     entries : int
         How many symbols and intervals.
     sha256 : str
-        Checksum over the keys and checksums of all entries: equal data have the same one.
+        Checksum over the keys and checksums of all entries, and of the files of factors: equal data have the same one.
     """
 
     name: str
@@ -77,8 +85,15 @@ def path_of(directory: Path, name: str) -> Path:
     return directory / FOLDER / f"{safe_name(name)}.json"
 
 
-def take(directory: Path, name: str, held: Mapping[Key, CacheEntry], created: str) -> Snapshot:
-    """Write a snapshot of ``held``; the caller holds the lock.
+def folder_of(directory: Path, name: str) -> Path:
+    """Folder of what a snapshot keeps beside its manifest; it may not be there."""
+    return path_of(directory, name).with_suffix(".files")
+
+
+def take(
+    directory: Path, name: str, held: Mapping[Key, CacheEntry], created: str, factors: Mapping[Path, str]
+) -> Snapshot:
+    """Write a snapshot of ``held`` and of files of factors (with their checksums); the caller holds the lock.
 
     Raises
     ------
@@ -93,8 +108,21 @@ def take(directory: Path, name: str, held: Mapping[Key, CacheEntry], created: st
             remedy=f"Choose another name, or remove it: `{removal(name)}`.",
             snapshot=name,
         )
-    write_manifest(path, held, snapshot=name, created=created)
-    return _described(name, created, held)
+    _keep(factors, folder_of(directory, name) / FACTORS)
+    sums = {file.name: digest for file, digest in factors.items()}
+    write_manifest(path, held, snapshot=name, created=created, **({"factors": sums} if sums else {}))
+    return _described(name, created, held, sums)
+
+
+def _keep(files: Iterable[Path], folder: Path) -> None:
+    """Second names of files, or copies: a download puts another file in a file's place, and never writes into it."""
+    shutil.rmtree(folder, ignore_errors=True)  # left by a snapshot that did not end
+    for file in files:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(file, folder / file.name)
+        except OSError:
+            shutil.copyfile(file, folder / file.name)
 
 
 def found(directory: Path) -> list[Snapshot]:
@@ -128,7 +156,8 @@ def described(path: Path) -> tuple[Snapshot, dict[Key, CacheEntry]]:
         raise DataSourceError(
             f"{path}: not a snapshot of a cache.", remedy="Move it elsewhere, or remove it.", path=str(path)
         )
-    return _described(name, created, held), held
+    factors = facts.get("factors", {})
+    return _described(name, created, held, factors if isinstance(factors, dict) else {}), held
 
 
 def entries(directory: Path, name: str) -> dict[Key, CacheEntry]:
@@ -195,8 +224,10 @@ def _day(when: object) -> str | None:
         return None
 
 
-def _described(name: str, created: str, held: Mapping[Key, CacheEntry]) -> Snapshot:
+def _described(name: str, created: str, held: Mapping[Key, CacheEntry], factors: Mapping[str, object]) -> Snapshot:
     digest = hashlib.sha256()
     for key, entry in sorted(held.items()):
         digest.update("\0".join((*key, entry.sha256, "")).encode(errors="surrogatepass"))
+    for file, checksum in sorted(factors.items()):
+        digest.update(f"{FACTORS}\0{file}\0{checksum}\0".encode(errors="surrogatepass"))
     return Snapshot(name, created, len(held), digest.hexdigest())

@@ -230,7 +230,7 @@ def _damaged(path: Path, cause: Exception, remedy: str) -> DataSourceError:
     )
 
 
-def write_manifest(path: Path, entries: Mapping[Key, CacheEntry], **facts: str) -> None:
+def write_manifest(path: Path, entries: Mapping[Key, CacheEntry], **facts: Any) -> None:
     """Put a manifest of ``entries`` at ``path`` in one step: the commit point of every change."""
     manifest = {
         "schema_version": SCHEMA_VERSION,
