@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["audit", "intact", "orphans"]
 
-_OURS: Final = re.compile(r".+-[0-9a-f]{12}\.parquet")
+_OURS: Final = re.compile(r".+-[0-9a-f]{12}\.parquet|.+_CSV-[0-9a-f]{12}\.zip")
 _TEMPORARY: Final = re.compile(r"write-.+\.tmp")
 _COMPANIONS: Final = frozenset({".md", ".csv"})  # what the bundled sample has beside its prices
 _STALE_AFTER: Final = 3600.0  # seconds after which a temporary file has no living writer
@@ -87,7 +87,21 @@ def _of_snapshots(cache: PriceCache, checked: set[str]) -> list[tuple[object, ..
             if entry.file not in checked:
                 checked.add(entry.file)
                 rows.append(_row(entry, _problem(cache, entry), name, remedy))
+        for kept in snapshots.factors_of(path).values():
+            if kept.file not in checked:
+                checked.add(kept.file)
+                problem = _factor_problem(cache.directory / kept.file)
+                rows.append(("", "", "", kept.file, not problem, problem, remedy if problem else "", name))
     return rows
+
+
+def _factor_problem(path: Path) -> str:
+    from eventstudy.data.french import StoredFile
+
+    try:
+        return "file missing" if StoredFile.read(path) is None else ""
+    except DataSourceError:
+        return "does not match its recorded checksum"
 
 
 def _unnamed(cache: PriceCache, checked: set[str]) -> list[tuple[object, ...]]:

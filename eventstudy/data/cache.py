@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -27,6 +26,7 @@ import pandas as pd
 from eventstudy.data import snapshots
 from eventstudy.data.bars import Bars
 from eventstudy.data.intervals import is_intraday
+from eventstudy.data.snapshots import KeptFile
 from eventstudy.data.store import (
     REFETCH,
     SCHEMA_VERSION,
@@ -36,6 +36,7 @@ from eventstudy.data.store import (
     parquet,
     parse,
     read_manifest,
+    replace_file,
     safe_name,
     stamp_text,
     temporary,
@@ -268,10 +269,10 @@ class PriceCache:
                     try:
                         self._commit({**entries, entry.key: entry})
                     except BaseException:
-                        self._unlink_unused([entry])
+                        self._unlink_unused([entry.file])
                         raise
                     if replaced is not None:
-                        self._unlink_unused([replaced])
+                        self._unlink_unused([replaced.file])
             finally:
                 new.unlink(missing_ok=True)
         return entry
@@ -305,7 +306,7 @@ class PriceCache:
             gone = [e for e in entries.values() if wanted is None or e.symbol in wanted]
             if gone:
                 self._commit({k: e for k, e in entries.items() if e not in gone})
-            self._unlink_unused(gone)
+            self._unlink_unused([entry.file for entry in gone])
             if wanted is None:
                 for name in found(self):
                     (self.directory / name).unlink(missing_ok=True)
@@ -383,11 +384,12 @@ class PriceCache:
         """
         known = snapshots.named(self.directory, name, exact=True)
         with writing(self.directory), locked(self.directory, self._lock_timeout):
-            held: list[CacheEntry] = []
+            held: list[str] = []
+            path = snapshots.path_of(self.directory, known)
             with suppress(DataSourceError):  # damaged: its files stay, as orphans that verify shows
-                held = [*snapshots.entries(self.directory, known).values()]
-            snapshots.path_of(self.directory, known).unlink()
-            shutil.rmtree(snapshots.folder_of(self.directory, known), ignore_errors=True)
+                held = [entry.file for entry in snapshots.entries(self.directory, known).values()]
+                held += [kept.file for kept in snapshots.factors_of(path).values()]
+            path.unlink()
             self._unlink_unused(held)
 
     def named_files(self) -> set[str]:
@@ -401,17 +403,24 @@ class PriceCache:
         files = {entry.file for entry in read_manifest(self.directory / MANIFEST)[0].values()}
         for path in snapshots.paths(self.directory):
             files |= {entry.file for entry in snapshots.described(path)[1].values()}
+            files |= {kept.file for kept in snapshots.factors_of(path).values()}
         return files
 
-    def _factors(self) -> dict[Path, str]:
-        """Files of factors and their checksums, each verified."""
+    def _factors(self) -> dict[str, KeptFile]:
+        """Copies of the files of factors, each verified, under names of their content."""
         from eventstudy.data.french import StoredFile
 
-        held = {path: StoredFile.read(path) for path in sorted((self.directory / snapshots.FACTORS).glob("*_CSV.zip"))}
-        return {path: hashlib.sha256(kept.content).hexdigest() for path, kept in held.items() if kept is not None}
+        kept: dict[str, KeptFile] = {}
+        for path in sorted((self.directory / snapshots.FACTORS).glob("*_CSV.zip")):
+            if (stored := StoredFile.read(path)) is not None:
+                packed = stored.packed()
+                file = f"{path.stem}-{hashlib.sha256(packed).hexdigest()[:12]}.zip"
+                replace_file(self.directory / file, packed)
+                kept[path.name] = KeptFile(file, stored.sha256)
+        return kept
 
     def _path(self, entry: CacheEntry) -> Path:
-        if Path(entry.file).name != entry.file or entry.file in {"", ".", ".."}:
+        if not _inside(entry.file):
             raise self._broken(entry, "has a name that leaves the cache directory")
         return self.directory / entry.file
 
@@ -430,19 +439,24 @@ class PriceCache:
                 remedy=f"Use PriceCache({str(self.directory)!r}).",
             )
 
-    def _unlink_unused(self, replaced: Iterable[CacheEntry]) -> None:
+    def _unlink_unused(self, files: Iterable[str]) -> None:
         try:
             # Folded: on some file systems brk and BRK are one file.
             named = {file.casefold() for file in self.named_files()}
         except DataSourceError:
             return  # an unreadable snapshot may name any of them
-        for entry in replaced:
-            if entry.file.casefold() not in named:
-                with suppress(OSError, DataSourceError):  # Windows: open in a reader; it stays as an orphan
-                    self._path(entry).unlink()
+        for file in files:
+            if file.casefold() not in named and _inside(file):
+                with suppress(OSError):  # Windows: open in a reader; it stays as an orphan
+                    (self.directory / file).unlink()
 
     def _commit(self, entries: dict[Key, CacheEntry]) -> None:
         write_manifest(self.directory / MANIFEST, entries)
+
+
+def _inside(file: str) -> bool:
+    """Whether a name stays in the directory."""
+    return Path(file).name == file and file not in {"", ".", ".."}
 
 
 def now() -> str:

@@ -29,7 +29,7 @@ from eventstudy.data.factor_files import (
 from eventstudy.data.french import FILES, FrenchLibrary, StoredFile
 from eventstudy.data.prices import DateLike, _day
 from eventstudy.data.remote import offline_by_environment
-from eventstudy.data.snapshots import folder_of
+from eventstudy.data.snapshots import factors_of, path_of
 from eventstudy.errors import CacheMissError, DataSourceError, EventStudyWarning, InputError
 
 __all__ = ["Factors", "load_factors"]
@@ -224,8 +224,16 @@ class _Asked:
                 "refresh=True asks for a download, but this run is offline.",
                 remedy="Drop refresh, or unset EVENTSTUDY_OFFLINE; a snapshot is never refreshed.",
             )
-        self.cache = cache.directory if taken is None else folder_of(cache.directory, taken)
+        self.cache = cache.directory
         self.offline, self.refresh, self.last, self.taken = offline or taken is not None, refresh, last, taken
+
+    def place(self, file: str) -> Path | None:
+        """Where the cache has a file, if it is there; None where a snapshot of it has none."""
+        path = StoredFile.path(self.cache, file)
+        if self.taken is None:
+            return path
+        kept = factors_of(path_of(self.cache, self.taken)).get(path.name)
+        return None if kept is None else self.cache / kept.file
 
     def met_by(self, kept: StoredFile, table: FactorTable) -> bool:
         """Whether what is kept needs no download."""
@@ -256,9 +264,9 @@ def _of_library(file: str, source: str | Path | FrenchLibrary, asked: _Asked) ->
 
 
 def _downloaded(file: str, library: FrenchLibrary, asked: _Asked) -> FactorTable:
-    path, url = StoredFile.path(asked.cache, file), library.url(file)
+    path, url = asked.place(file), library.url(file)
     kept: tuple[StoredFile, FactorTable] | None = None
-    if not asked.refresh:
+    if path is not None and not asked.refresh:
         try:
             stored = StoredFile.read(path)
             if stored is not None and stored.url == url:
@@ -268,11 +276,11 @@ def _downloaded(file: str, library: FrenchLibrary, asked: _Asked) -> FactorTable
                 raise  # online, a damaged file is downloaded again
     if kept is not None and asked.met_by(*kept):
         return kept[1]
-    if asked.taken is not None:
+    if path is None or asked.taken is not None:
         raise CacheMissError(
-            f"the snapshot {asked.taken!r} has no {path.name} from {library.base_url}.",
+            f"the snapshot {asked.taken!r} has no {file}_CSV.zip from {library.base_url}.",
             remedy="Give the file's path, or take a snapshot once the factors are loaded.",
-            path=str(path),
+            file=file,
         )
     if asked.offline:
         raise CacheMissError(

@@ -196,8 +196,17 @@ class StoredFile:
         DataSourceError
             If the directory cannot be written.
         """
-        now = datetime.now(UTC).replace(microsecond=0)
-        facts = {"url": url, "fetched_at": now.isoformat(), "sha256": hashlib.sha256(content).hexdigest()}
+        stored = cls(url, datetime.now(UTC).replace(microsecond=0), content)
         with writing(path.parent):
-            replace_file(path, json.dumps(facts, sort_keys=True).encode() + b"\n" + content)
-        return cls(url, now, content)
+            replace_file(path, stored.packed())
+        return stored
+
+    @property
+    def sha256(self) -> str:
+        """Checksum of the archive."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    def packed(self) -> bytes:
+        """Bytes of the file."""
+        facts = {"url": self.url, "fetched_at": self.fetched_at.isoformat(), "sha256": self.sha256}
+        return json.dumps(facts, sort_keys=True).encode() + b"\n" + self.content

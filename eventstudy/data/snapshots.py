@@ -1,17 +1,16 @@
 """Snapshots of the cache: copies of its manifest in ``snapshots/``; the files they name are never written over.
 
-Files of factors, which a download does replace, lie beside the manifest of the snapshot, in a folder of its name.
+A file of factors is replaced by the next download, so that a snapshot keeps a copy, named by its content too.
 """
 
 from __future__ import annotations
 
 import difflib
 import hashlib
-import os
+import re
 import shlex
-import shutil
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -25,11 +24,12 @@ from eventstudy.errors import DataSourceError, InputError
 __all__ = [
     "FACTORS",
     "FOLDER",
+    "KeptFile",
     "Snapshot",
     "checked_name",
     "described",
     "entries",
-    "folder_of",
+    "factors_of",
     "found",
     "named",
     "path_of",
@@ -39,7 +39,8 @@ __all__ = [
 ]
 
 FOLDER: Final = "snapshots"
-FACTORS: Final = "factors"  # of a cache, and of a snapshot: files of the French library
+FACTORS: Final = "factors"  # folder of the files of the French library
+_KEPT: Final = re.compile(r"[\w.-]+-[0-9a-f]{12}\.zip")
 _LONGEST: Final = 60
 
 
@@ -65,6 +66,14 @@ class Snapshot:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class KeptFile:
+    """A file of factors in a snapshot: its name in the cache, and the checksum of its data."""
+
+    file: str
+    sha256: str
+
+
 def checked_name(name: object) -> str:
     """``name`` itself if a snapshot can have it.
 
@@ -85,15 +94,10 @@ def path_of(directory: Path, name: str) -> Path:
     return directory / FOLDER / f"{safe_name(name)}.json"
 
 
-def folder_of(directory: Path, name: str) -> Path:
-    """Folder of what a snapshot keeps beside its manifest; it may not be there."""
-    return path_of(directory, name).with_suffix(".files")
-
-
 def take(
-    directory: Path, name: str, held: Mapping[Key, CacheEntry], created: str, factors: Mapping[Path, str]
+    directory: Path, name: str, held: Mapping[Key, CacheEntry], created: str, factors: Mapping[str, KeptFile]
 ) -> Snapshot:
-    """Write a snapshot of ``held`` and of files of factors (with their checksums); the caller holds the lock.
+    """Write a snapshot of ``held`` and of files of factors, by the library's names; the caller holds the lock.
 
     Raises
     ------
@@ -108,21 +112,32 @@ def take(
             remedy=f"Choose another name, or remove it: `{removal(name)}`.",
             snapshot=name,
         )
-    _keep(factors, folder_of(directory, name) / FACTORS)
-    sums = {file.name: digest for file, digest in factors.items()}
-    write_manifest(path, held, snapshot=name, created=created, **({"factors": sums} if sums else {}))
-    return _described(name, created, held, sums)
+    facts = {"factors": {file: asdict(kept) for file, kept in factors.items()}} if factors else {}
+    write_manifest(path, held, snapshot=name, created=created, **facts)
+    return _described(name, created, held, factors)
 
 
-def _keep(files: Iterable[Path], folder: Path) -> None:
-    """Second names of files, or copies: a download puts another file in a file's place, and never writes into it."""
-    shutil.rmtree(folder, ignore_errors=True)  # left by a snapshot that did not end
-    for file in files:
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(file, folder / file.name)
-        except OSError:
-            shutil.copyfile(file, folder / file.name)
+def factors_of(path: Path) -> dict[str, KeptFile]:
+    """Files of factors that the snapshot in a file keeps, by the names that the library gives them.
+
+    Raises
+    ------
+    DataSourceError
+        The file cannot be read, or names what cannot be such a file.
+    """
+    return _factors(path, _read(path)[1])
+
+
+def _factors(path: Path, facts: Mapping[str, Any]) -> dict[str, KeptFile]:
+    try:
+        found = {str(file): KeptFile(**kept) for file, kept in facts.get("factors", {}).items()}
+        if all(_KEPT.fullmatch(kept.file) and isinstance(kept.sha256, str) for kept in found.values()):
+            return found
+    except (TypeError, AttributeError):
+        pass
+    raise DataSourceError(
+        f"{path}: its files of factors cannot be told.", remedy="Restore it from a copy, or remove it.", path=str(path)
+    )
 
 
 def found(directory: Path) -> list[Snapshot]:
@@ -156,8 +171,7 @@ def described(path: Path) -> tuple[Snapshot, dict[Key, CacheEntry]]:
         raise DataSourceError(
             f"{path}: not a snapshot of a cache.", remedy="Move it elsewhere, or remove it.", path=str(path)
         )
-    factors = facts.get("factors", {})
-    return _described(name, created, held, factors if isinstance(factors, dict) else {}), held
+    return _described(name, created, held, _factors(path, facts)), held
 
 
 def entries(directory: Path, name: str) -> dict[Key, CacheEntry]:
@@ -224,10 +238,10 @@ def _day(when: object) -> str | None:
         return None
 
 
-def _described(name: str, created: str, held: Mapping[Key, CacheEntry], factors: Mapping[str, object]) -> Snapshot:
+def _described(name: str, created: str, held: Mapping[Key, CacheEntry], factors: Mapping[str, KeptFile]) -> Snapshot:
     digest = hashlib.sha256()
     for key, entry in sorted(held.items()):
         digest.update("\0".join((*key, entry.sha256, "")).encode(errors="surrogatepass"))
-    for file, checksum in sorted(factors.items()):
-        digest.update(f"{FACTORS}\0{file}\0{checksum}\0".encode(errors="surrogatepass"))
+    for file, kept in sorted(factors.items()):
+        digest.update(f"{FACTORS}\0{file}\0{kept.sha256}\0".encode(errors="surrogatepass"))
     return Snapshot(name, created, len(held), digest.hexdigest())

@@ -157,13 +157,7 @@ def two_prices(tmp_path) -> PriceCache:
     return cache
 
 
-@pytest.mark.parametrize("links", [True, False], ids=["links", "copies"])
-def test_a_snapshot_keeps_the_files_of_factors(library, source, tmp_path, two_prices, monkeypatch, links) -> None:
-    def refuse(*args: object) -> None:
-        raise OSError("no links here")
-
-    if not links:
-        monkeypatch.setattr("os.link", refuse)
+def test_a_snapshot_keeps_the_files_of_factors(library, source, tmp_path, two_prices) -> None:
     cache = two_prices
     bare = cache.snapshot("bare")
     first = load_factors("ff3", source=source(), cache=cache)
@@ -183,8 +177,14 @@ def test_a_snapshot_keeps_the_files_of_factors(library, source, tmp_path, two_pr
     assert library.asked == []
     assert [name for name in cache.snapshots()["name"]] == ["bare", "v1.json"]
     assert cache.verify()["ok"].all()
+    kept = next(tmp_path.glob("*_CSV-*.zip"))
+    cache.snapshot("v2")
+    assert cache.clear(orphans=True) == 0
     cache.forget_snapshot("v1.json")
-    assert {path.name for path in (tmp_path / "snapshots").rglob("*")} == {"bare.json"}
+    pd.testing.assert_frame_equal(load_factors("ff3", source=source(), cache=cache, snapshot="v2"), later)
+    assert not kept.exists()
+    cache.forget_snapshot("v2")
+    assert list(tmp_path.glob("*.zip")) == []
     pd.testing.assert_frame_equal(load_factors("ff3", source=source(), cache=cache, offline=True), later)
 
 
@@ -195,6 +195,41 @@ def test_a_damaged_file_of_factors_is_told_before_a_snapshot_keeps_it(library, s
     with pytest.raises(es.DataSourceError, match="does not match its recorded checksum"):
         two_prices.snapshot("s")
     assert two_prices.snapshots().empty
+
+
+def test_verify_minds_the_files_of_factors_in_a_snapshot(library, source, tmp_path, two_prices) -> None:
+    load_factors("ff3", source=source(), cache=two_prices)
+    two_prices.snapshot("s")
+    kept = next(tmp_path.glob("*_CSV-*.zip"))
+    whole = kept.read_bytes()
+    for damage, problem in (
+        (lambda: kept.write_bytes(whole[:-9]), "does not match its recorded checksum"), (kept.unlink, "file missing")
+    ):  # fmt: skip
+        damage()
+        found = two_prices.verify().set_index("file").loc[kept.name]
+        assert (found["ok"], found["problem"], found["snapshot"]) == (False, problem, "s")
+        assert "eventstudy cache snapshot s --remove" in found["remedy"]
+        with pytest.raises(es.DataSourceError):
+            load_factors("ff3", source=source(), cache=two_prices, snapshot="s")
+    kept.write_bytes(whole)
+    (tmp_path / "snapshots" / "s.json").unlink()
+    found = two_prices.verify().set_index("file").loc[kept.name]
+    assert found["problem"] == "no entry names this file"
+    assert two_prices.clear(orphans=True) == 1
+
+
+@pytest.mark.parametrize("file", ["../x-0123456789ab.zip", "manifest.json", 5, None])
+def test_a_snapshot_names_no_other_files(library, source, tmp_path, two_prices, file) -> None:
+    load_factors("ff3", source=source(), cache=two_prices)
+    two_prices.snapshot("s")
+    path = tmp_path / "snapshots" / "s.json"
+    facts = json.loads(path.read_text())
+    facts["factors"]["F-F_Research_Data_Factors_daily_CSV.zip"]["file"] = file
+    path.write_text(json.dumps(facts))
+    for use in (two_prices.snapshots, lambda: load_factors("ff3", cache=two_prices, snapshot="s")):
+        with pytest.raises(es.DataSourceError, match="its files of factors cannot be told"):
+            use()
+    assert not two_prices.verify()["ok"].all()
 
 
 def test_files_of_ones_own_have_no_snapshots(tmp_path, two_prices) -> None:
