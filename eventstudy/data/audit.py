@@ -120,7 +120,8 @@ def _unnamed(cache: PriceCache, checked: set[str]) -> list[tuple[object, ...]]:
             continue
         else:
             problem, remedy = "not a file of the cache", "Move it elsewhere; the cache neither reads nor removes it."
-        rows.append(("", "", "", path.name, False, problem, remedy, ""))
+        file = path.relative_to(cache.directory).as_posix()
+        rows.append(("", "", "", file, False, problem, remedy, ""))
     return rows
 
 
@@ -134,7 +135,7 @@ def orphans(cache: PriceCache) -> list[str]:
     """
     named = cache.named_files()
     return [
-        path.name
+        path.relative_to(cache.directory).as_posix()
         for path in _files(cache.directory)
         if path.name not in named and (_OURS.fullmatch(path.name) or (_TEMPORARY.fullmatch(path.name) and _stale(path)))
     ]
@@ -144,7 +145,9 @@ def _files(directory: Path) -> list[Path]:
     if not directory.is_dir():
         return []
     kept = {LOCK, "manifest.json"}
-    return sorted(p for p in directory.iterdir() if p.is_file() and p.name not in kept and not p.name.startswith("."))
+    top = [p for p in directory.iterdir() if p.is_file() and p.name not in kept and not p.name.startswith(".")]
+    below = [p for folder in (snapshots.FACTORS, snapshots.FOLDER) for p in (directory / folder).glob("write-*.tmp")]
+    return sorted([*top, *below])
 
 
 def _stale(path: Path) -> bool:
