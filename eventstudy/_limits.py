@@ -13,7 +13,7 @@ import pandas as pd
 
 from eventstudy.errors import DataSourceError, InputError
 
-__all__ = ["MAX_COLUMNS", "MAX_FIELD", "check_fields", "max_bytes", "read_csv_bytes", "read_parquet"]
+__all__ = ["MAX_COLUMNS", "MAX_FIELD", "check_fields", "check_shape", "max_bytes", "read_csv_bytes", "read_parquet"]
 
 MAX_COLUMNS: Final = 65_536
 MAX_FIELD: Final = 1 << 20  # bytes of one cell
@@ -75,7 +75,7 @@ def read_csv_bytes(path: Path, where: str, limit: int | None = None) -> bytes:
     if len(content) > most:
         raise _too_large(where, f"more than {most:,} bytes unpacked", most)
     columns = _first_record(content).count(b",") + 1
-    _check_shape(where, content.count(b"\n") + content.count(b"\r") + 1 - content.count(b"\r\n"), columns, most)
+    check_shape(where, content.count(b"\n") + content.count(b"\r") + 1 - content.count(b"\r\n"), columns, most)
     return content
 
 
@@ -121,7 +121,7 @@ def read_parquet(path: Path, where: str, limit: int | None = None) -> pd.DataFra
     most = max_bytes(limit)
     with pq.ParquetFile(path) as file:
         facts, schema = file.metadata, file.schema_arrow
-    _check_shape(where, facts.num_rows, facts.num_columns, most)
+    check_shape(where, facts.num_rows, facts.num_columns, most)
     unpacked = sum(facts.row_group(group).total_byte_size for group in range(facts.num_row_groups))
     if unpacked > most:
         raise _too_large(where, f"{unpacked:,} bytes unpacked", most)
@@ -179,7 +179,14 @@ def _first_record(content: bytes) -> bytes:
     return content[start:end]
 
 
-def _check_shape(where: str, rows: int, columns: int, most: int) -> None:
+def check_shape(where: str, rows: int, columns: int, most: int) -> None:
+    """Refuse a table of more than 65,536 columns, or one of numbers that takes more than ``most`` bytes.
+
+    Raises
+    ------
+    DataSourceError
+        Naming the size and the limit.
+    """
     if columns > MAX_COLUMNS:
         raise DataSourceError(
             f"{where}: {columns:,} columns; at most {MAX_COLUMNS:,} are read.",

@@ -310,14 +310,15 @@ def _with_overnight(
     made: Any = before
     if first is not None:
         made = np.where(nights, first, before)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(all="ignore"):
         ratio = close / made
         night = None if first is None else first[:, nights] / before[:, nights]
     if night is not None:
         where = np.flatnonzero(nights)
         ratio = np.insert(ratio, where, night, axis=1)
         end = np.insert(end, where, hours.open[at[nights]])
-    returns = np.log(ratio) if kind == "log" else ratio - 1.0
+    with np.errstate(all="ignore"):
+        returns = np.log(ratio) if kind == "log" else ratio - 1.0
     return returns[:, 1:], end[1:]  # there is no price before the first column
 
 

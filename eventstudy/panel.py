@@ -16,6 +16,7 @@ import pandas as pd
 
 from eventstudy._factor_names import held_as, official_name
 from eventstudy._frames import is_table, wide_pandas
+from eventstudy._limits import read_parquet
 from eventstudy._paths import as_path
 from eventstudy._typing import BoolArray, FloatArray, Frequency, IntArray, ReturnKind
 from eventstudy.data.calendars import check_calendar
@@ -176,7 +177,7 @@ class ReturnPanel:
             values, sessions = sampled(values, sessions, frequency or own, calendar)
         if len(sessions) < 2:
             raise InputError(f"{len(sessions)} session of prices makes no return.", remedy="Give two sessions or more.")
-        with np.errstate(invalid="ignore"):
+        with np.errstate(all="ignore"):
             ratio = values[:, 1:] / values[:, :-1]
             returns = np.log(ratio) if kind == "log" else ratio - 1.0
         returns.flags.writeable = False
@@ -406,9 +407,12 @@ class ReturnPanel:
         try:
             facts = json.loads((out / "panel.json").read_text(encoding="utf-8"))
             values = np.load(out / "values.npy", mmap_mode="r", allow_pickle=False)
-            tickers = pd.Index(pd.read_parquet(out / "securities.parquet")["ticker"].astype(str), dtype=object)
-            sessions = pd.DatetimeIndex(pd.read_parquet(out / "sessions.parquet")["date"])
-        except (OSError, ValueError, KeyError) as error:
+            labels = {name: read_parquet(out / f"{name}.parquet", str(out)) for name in ("securities", "sessions")}
+            tickers = pd.Index(labels["securities"]["ticker"].astype(str), dtype=object)
+            sessions = pd.DatetimeIndex(labels["sessions"]["date"])
+            if not isinstance(facts, dict) or values.dtype != np.float64:
+                raise ValueError(f"panel.json is a {type(facts).__name__}, values.npy of {values.dtype}")
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise DataSourceError(
                 f"{out} does not hold a return panel: {error}.", remedy="Write it with ReturnPanel.save."
             ) from error
@@ -418,7 +422,7 @@ class ReturnPanel:
                 f"and shape {(len(tickers), len(sessions))} were expected.",
                 remedy="Write it again with this version's ReturnPanel.save.",
             )
-        _check_kind(facts["kind"])
+        _check_kind(facts.get("kind", "nothing"))
         _check_labels(tickers, sessions)
         frequency, calendar = facts.get("frequency", "D"), str(facts.get("calendar", ""))
         _check_periods(sessions, frequency, calendar)

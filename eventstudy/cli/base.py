@@ -161,7 +161,7 @@ Snapshot = Annotated[
     str | None,
     typer.Option(
         metavar="NAME|YYYY-MM-DD",
-        help="Downloaded prices as they were in this snapshot of the cache, or in the last one up to that day.",
+        help="Downloaded data as they were in this snapshot of the cache, or in the last one up to that day.",
         show_default=False,
     ),
 ]

@@ -131,6 +131,7 @@ def plain_comparison(found: Comparison) -> dict[str, Any]:
 
 def write_comparison(found: Comparison, directory: Path, plots: bool) -> list[str]:
     """Write the tables and the figure of a comparison; returns their names."""
+    from eventstudy._cells import guarded
     from eventstudy.errors import DataSourceError
     from eventstudy.plots import save
 
@@ -138,7 +139,7 @@ def write_comparison(found: Comparison, directory: Path, plots: bool) -> list[st
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for name, frame in comparison_frames(found).items():
-            frame.to_csv(directory / f"{name}.csv", index=False, lineterminator="\n")
+            guarded(frame).to_csv(directory / f"{name}.csv", index=False, lineterminator="\n")
             names.append(f"{name}.csv")
     except OSError as error:
         raise DataSourceError(

@@ -229,7 +229,7 @@ class Request:
         told: dict[str, Any] = {"units": self.factor_units, "smb": self.factor_smb}
         how: dict[str, Any] = {"frequency": frequency, "offline": self.offline, "cache": self.cache}
         if not self.factors:
-            return [load_factors(sets, **how)] if sets else []
+            return [load_factors(sets, snapshot=self.snapshot, **how)] if sets else []
         found = []
         for name in self.factors:
             if Path(name).is_dir():

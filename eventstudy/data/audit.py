@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["audit", "intact", "orphans"]
 
-_OURS: Final = re.compile(r".+-[0-9a-f]{12}\.parquet")
+_OURS: Final = re.compile(r".+-[0-9a-f]{12}\.parquet|.+_CSV-[0-9a-f]{12}\.zip")
 _TEMPORARY: Final = re.compile(r"write-.+\.tmp")
 _COMPANIONS: Final = frozenset({".md", ".csv"})  # what the bundled sample has beside its prices
 _STALE_AFTER: Final = 3600.0  # seconds after which a temporary file has no living writer
@@ -87,7 +87,21 @@ def _of_snapshots(cache: PriceCache, checked: set[str]) -> list[tuple[object, ..
             if entry.file not in checked:
                 checked.add(entry.file)
                 rows.append(_row(entry, _problem(cache, entry), name, remedy))
+        for kept in snapshots.factors_of(path).values():
+            if kept.file not in checked:
+                checked.add(kept.file)
+                problem = _factor_problem(cache.directory / kept.file)
+                rows.append(("", "", "", kept.file, not problem, problem, remedy if problem else "", name))
     return rows
+
+
+def _factor_problem(path: Path) -> str:
+    from eventstudy.data.french import StoredFile
+
+    try:
+        return "file missing" if StoredFile.read(path) is None else ""
+    except DataSourceError:
+        return "does not match its recorded checksum"
 
 
 def _unnamed(cache: PriceCache, checked: set[str]) -> list[tuple[object, ...]]:
@@ -106,7 +120,8 @@ def _unnamed(cache: PriceCache, checked: set[str]) -> list[tuple[object, ...]]:
             continue
         else:
             problem, remedy = "not a file of the cache", "Move it elsewhere; the cache neither reads nor removes it."
-        rows.append(("", "", "", path.name, False, problem, remedy, ""))
+        file = path.relative_to(cache.directory).as_posix()
+        rows.append(("", "", "", file, False, problem, remedy, ""))
     return rows
 
 
@@ -120,7 +135,7 @@ def orphans(cache: PriceCache) -> list[str]:
     """
     named = cache.named_files()
     return [
-        path.name
+        path.relative_to(cache.directory).as_posix()
         for path in _files(cache.directory)
         if path.name not in named and (_OURS.fullmatch(path.name) or (_TEMPORARY.fullmatch(path.name) and _stale(path)))
     ]
@@ -130,7 +145,9 @@ def _files(directory: Path) -> list[Path]:
     if not directory.is_dir():
         return []
     kept = {LOCK, "manifest.json"}
-    return sorted(p for p in directory.iterdir() if p.is_file() and p.name not in kept and not p.name.startswith("."))
+    top = [p for p in directory.iterdir() if p.is_file() and p.name not in kept and not p.name.startswith(".")]
+    below = [p for folder in (snapshots.FACTORS, snapshots.FOLDER) for p in (directory / folder).glob("write-*.tmp")]
+    return sorted([*top, *below])
 
 
 def _stale(path: Path) -> bool:

@@ -26,6 +26,7 @@ import pandas as pd
 from eventstudy.data import snapshots
 from eventstudy.data.bars import Bars
 from eventstudy.data.intervals import is_intraday
+from eventstudy.data.snapshots import KeptFile
 from eventstudy.data.store import (
     REFETCH,
     SCHEMA_VERSION,
@@ -35,6 +36,7 @@ from eventstudy.data.store import (
     parquet,
     parse,
     read_manifest,
+    replace_file,
     safe_name,
     stamp_text,
     temporary,
@@ -55,7 +57,7 @@ _ATTEMPTS: Final = 20  # a reader that finds a file replaced under it looks agai
 def default_directory() -> Path:
     """``$EVENTSTUDY_CACHE`` if set, else the user's cache directory."""
     if given := os.environ.get("EVENTSTUDY_CACHE"):
-        return Path(given)
+        return Path(given).expanduser()  # a service's settings are no shell's
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("eventstudy"))
@@ -248,6 +250,14 @@ class PriceCache:
             file=f"{safe_name(symbol)}{interval}-{digest[:12]}.parquet",
             readjusted=readjusted,
         )
+        try:
+            CacheEntry.parsed(asdict(entry))  # one that cannot be read back would take the whole manifest with it
+        except (TypeError, ValueError) as exc:
+            raise InputError(
+                f"{symbol}: the cache cannot keep these bars: {exc}.",
+                remedy="Give fetched_at, start and end as ISO 8601 times and dates, and printable texts.",
+                symbol=symbol,
+            ) from exc
         with writing(self.directory):
             new = temporary(self.directory, content)
             try:
@@ -259,10 +269,10 @@ class PriceCache:
                     try:
                         self._commit({**entries, entry.key: entry})
                     except BaseException:
-                        self._unlink_unused([entry])
+                        self._unlink_unused([entry.file])
                         raise
                     if replaced is not None:
-                        self._unlink_unused([replaced])
+                        self._unlink_unused([replaced.file])
             finally:
                 new.unlink(missing_ok=True)
         return entry
@@ -296,7 +306,7 @@ class PriceCache:
             gone = [e for e in entries.values() if wanted is None or e.symbol in wanted]
             if gone:
                 self._commit({k: e for k, e in entries.items() if e not in gone})
-            self._unlink_unused(gone)
+            self._unlink_unused([entry.file for entry in gone])
             if wanted is None:
                 for name in found(self):
                     (self.directory / name).unlink(missing_ok=True)
@@ -305,8 +315,9 @@ class PriceCache:
     def snapshot(self, name: str) -> snapshots.Snapshot:
         """Keep the present state under ``name``, so that a study can be run again on exactly these data.
 
-        Every file is read and its checksum verified first. Later downloads do not change a snapshot:
-        ``load_prices(..., snapshot=name)`` returns the same numbers to the bit, without a network.
+        Every file is read and its checksum verified first, those of factors too. Later downloads do not change a
+        snapshot: ``load_prices(..., snapshot=name)`` and ``load_factors(..., snapshot=name)`` return the same numbers
+        to the bit, without a network.
 
         Parameters
         ----------
@@ -333,7 +344,7 @@ class PriceCache:
                     self.checked(entry)
                 except OSError as exc:
                     raise self._broken(entry, f"cannot be read ({exc.strerror})") from exc
-            return snapshots.take(self.directory, name, entries, now())
+            return snapshots.take(self.directory, name, entries, now(), self._factors())
 
     def snapshots(self) -> pd.DataFrame:
         """Snapshots by the time they were taken.
@@ -373,10 +384,12 @@ class PriceCache:
         """
         known = snapshots.named(self.directory, name, exact=True)
         with writing(self.directory), locked(self.directory, self._lock_timeout):
-            held: list[CacheEntry] = []
+            held: list[str] = []
+            path = snapshots.path_of(self.directory, known)
             with suppress(DataSourceError):  # damaged: its files stay, as orphans that verify shows
-                held = [*snapshots.entries(self.directory, known).values()]
-            snapshots.path_of(self.directory, known).unlink()
+                held = [entry.file for entry in snapshots.entries(self.directory, known).values()]
+                held += [kept.file for kept in snapshots.factors_of(path).values()]
+            path.unlink()
             self._unlink_unused(held)
 
     def named_files(self) -> set[str]:
@@ -390,10 +403,24 @@ class PriceCache:
         files = {entry.file for entry in read_manifest(self.directory / MANIFEST)[0].values()}
         for path in snapshots.paths(self.directory):
             files |= {entry.file for entry in snapshots.described(path)[1].values()}
+            files |= {kept.file for kept in snapshots.factors_of(path).values()}
         return files
 
+    def _factors(self) -> dict[str, KeptFile]:
+        """Copies of the files of factors, each verified, under names of their content."""
+        from eventstudy.data.french import StoredFile
+
+        kept: dict[str, KeptFile] = {}
+        for path in sorted((self.directory / snapshots.FACTORS).glob("*_CSV.zip")):
+            if (stored := StoredFile.read(path)) is not None:
+                packed = stored.packed()
+                file = f"{path.stem}-{hashlib.sha256(packed).hexdigest()[:12]}.zip"
+                replace_file(self.directory / file, packed)
+                kept[path.name] = KeptFile(file, stored.sha256)
+        return kept
+
     def _path(self, entry: CacheEntry) -> Path:
-        if Path(entry.file).name != entry.file or entry.file in {"", ".", ".."}:
+        if not _inside(entry.file):
             raise self._broken(entry, "has a name that leaves the cache directory")
         return self.directory / entry.file
 
@@ -412,19 +439,24 @@ class PriceCache:
                 remedy=f"Use PriceCache({str(self.directory)!r}).",
             )
 
-    def _unlink_unused(self, replaced: Iterable[CacheEntry]) -> None:
+    def _unlink_unused(self, files: Iterable[str]) -> None:
         try:
             # Folded: on some file systems brk and BRK are one file.
             named = {file.casefold() for file in self.named_files()}
         except DataSourceError:
             return  # an unreadable snapshot may name any of them
-        for entry in replaced:
-            if entry.file.casefold() not in named:
-                with suppress(OSError, DataSourceError):  # Windows: open in a reader; it stays as an orphan
-                    self._path(entry).unlink()
+        for file in files:
+            if file.casefold() not in named and _inside(file):
+                with suppress(OSError):  # Windows: open in a reader; it stays as an orphan
+                    (self.directory / file).unlink()
 
     def _commit(self, entries: dict[Key, CacheEntry]) -> None:
         write_manifest(self.directory / MANIFEST, entries)
+
+
+def _inside(file: str) -> bool:
+    """Whether a name stays in the directory."""
+    return Path(file).name == file and file not in {"", ".", ".."}
 
 
 def now() -> str:

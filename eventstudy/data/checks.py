@@ -250,9 +250,10 @@ def _splits(
     band = np.clip(steps * usual, rules.split_band, max(_WIDEST_BAND, rules.split_band))
     out: list[Finding] = []
     for at in map(int, np.flatnonzero(np.abs(rest) <= band)):
-        after = level[at + 2 : at + 2 + _REVERTS_WITHIN]
-        if (np.abs(after - level[at]) < 0.25 * abs(move[at])).any():
-            continue  # undone: no split
+        after, before = level[at + 2 : at + 2 + _REVERTS_WITHIN], level[max(0, at - _REVERTS_WITHIN) : at]
+        way = np.concatenate([after - level[at], before - level[at + 1]])
+        if (np.abs(way) < 0.25 * abs(move[at])).any():
+            continue  # undone, or itself the way back: no split
         reverse = bool(move[at] > 0)
         # what is left of the move once the split is taken out
         left = float(np.expm1(rest[at] if reverse else -rest[at]))

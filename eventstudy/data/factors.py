@@ -6,7 +6,7 @@ import difflib
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, get_args
 
@@ -29,6 +29,7 @@ from eventstudy.data.factor_files import (
 from eventstudy.data.french import FILES, FrenchLibrary, StoredFile
 from eventstudy.data.prices import DateLike, _day
 from eventstudy.data.remote import offline_by_environment
+from eventstudy.data.snapshots import factors_of, path_of
 from eventstudy.errors import CacheMissError, DataSourceError, EventStudyWarning, InputError
 
 __all__ = ["Factors", "load_factors"]
@@ -88,6 +89,7 @@ def load_factors(
     cache: str | Path | PriceCache | None = None,
     offline: bool = False,
     refresh: bool = False,
+    snapshot: str | date | None = None,
 ) -> Factors:
     """Factor returns of the Kenneth R. French Data Library, or of a file.
 
@@ -115,6 +117,8 @@ def load_factors(
     refresh : bool
         Download again what the cache already has. Otherwise a file is asked for again after a day, where it does not
         reach ``end``.
+    snapshot : str or date, optional
+        Read the library's files as they were in a snapshot of the cache, as for :func:`eventstudy.load_prices`.
 
     Returns
     -------
@@ -155,6 +159,11 @@ def load_factors(
     for name, value, options in (("frequency", frequency, Frequency), ("smb", smb, Smb), ("units", units, Units)):
         if value not in get_args(options) and (name == "frequency" or value is not None):
             raise InputError(f"{name}={value!r} is not an option.", remedy=f"Use one of {get_args(options)}.")
+    if snapshot is not None and (is_table(what) or _sets(what) is None or _is_folder(source)):
+        raise InputError(
+            f"snapshot={snapshot!r}: only downloaded files have snapshots, and this is a file or frame of your own.",
+            remedy='Name a set of the library, such as "ff3", or drop snapshot=.',
+        )
     if is_table(what):
         what = wide_pandas(what, "factors")
         index = session_dates(what.index, "the frame of factors")
@@ -163,7 +172,8 @@ def load_factors(
         tables, names = [_named(read_factors(what, units), smb)], [Path(what).name]
     else:
         files = {name: _file(name, frequency) for name in sets}
-        store = cache.directory if isinstance(cache, PriceCache) else None if cache is None else Path(cache)
+        store = cache if isinstance(cache, PriceCache) else PriceCache(cache)
+        store = store if snapshot is None else store.at(snapshot)
         asked = _Asked(store, offline or offline_by_environment(), refresh, last)
         tables = [
             _named(_of_library(file, source, asked), "ff5" if name == "ff5" else "ff3") for name, file in files.items()
@@ -191,6 +201,10 @@ def _sets(what: str | Path) -> tuple[str, ...] | None:
     )
 
 
+def _is_folder(source: str | Path | FrenchLibrary) -> bool:
+    return source != "french" and not isinstance(source, FrenchLibrary)
+
+
 def _file(name: str, frequency: Frequency) -> str:
     if frequency not in FILES[name]:
         raise InputError(
@@ -203,13 +217,23 @@ def _file(name: str, frequency: Frequency) -> str:
 class _Asked:
     """What a caller wants of the cache."""
 
-    def __init__(self, cache: Path | None, offline: bool, refresh: bool, last: pd.Timestamp | None) -> None:
-        if offline and refresh:
+    def __init__(self, cache: PriceCache, offline: bool, refresh: bool, last: pd.Timestamp | None) -> None:
+        taken = cache.taken
+        if (offline or taken is not None) and refresh:
             raise InputError(
                 "refresh=True asks for a download, but this run is offline.",
-                remedy="Drop refresh, or unset EVENTSTUDY_OFFLINE.",
+                remedy="Drop refresh, or unset EVENTSTUDY_OFFLINE; a snapshot is never refreshed.",
             )
-        self.cache, self.offline, self.refresh, self.last = cache, offline, refresh, last
+        self.cache = cache.directory
+        self.offline, self.refresh, self.last, self.taken = offline or taken is not None, refresh, last, taken
+
+    def place(self, file: str) -> Path | None:
+        """Where the cache has a file, if it is there; None where a snapshot of it has none."""
+        path = StoredFile.path(self.cache, file)
+        if self.taken is None:
+            return path
+        kept = factors_of(path_of(self.cache, self.taken)).get(path.name)
+        return None if kept is None else self.cache / kept.file
 
     def met_by(self, kept: StoredFile, table: FactorTable) -> bool:
         """Whether what is kept needs no download."""
@@ -240,9 +264,9 @@ def _of_library(file: str, source: str | Path | FrenchLibrary, asked: _Asked) ->
 
 
 def _downloaded(file: str, library: FrenchLibrary, asked: _Asked) -> FactorTable:
-    path, url = StoredFile.path(asked.cache, file), library.url(file)
+    path, url = asked.place(file), library.url(file)
     kept: tuple[StoredFile, FactorTable] | None = None
-    if not asked.refresh:
+    if path is not None and not asked.refresh:
         try:
             stored = StoredFile.read(path)
             if stored is not None and stored.url == url:
@@ -252,6 +276,12 @@ def _downloaded(file: str, library: FrenchLibrary, asked: _Asked) -> FactorTable
                 raise  # online, a damaged file is downloaded again
     if kept is not None and asked.met_by(*kept):
         return kept[1]
+    if path is None or asked.taken is not None:
+        raise CacheMissError(
+            f"the snapshot {asked.taken!r} has no {file}_CSV.zip from {library.base_url}.",
+            remedy="Give the file's path, or take a snapshot once the factors are loaded.",
+            file=file,
+        )
     if asked.offline:
         raise CacheMissError(
             f"offline, and the cache has no {path.name} from {library.base_url} ({path.parent}).",

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from eventstudy.data.cache import default_directory
 from eventstudy.data.factor_files import Frequency
+from eventstudy.data.snapshots import FACTORS
 from eventstudy.data.store import replace_file, writing
 from eventstudy.data.yahoo import _seconds
 from eventstudy.errors import DataSourceError, InputError
@@ -33,7 +33,6 @@ FILES: Final[dict[str, dict[Frequency, str]]] = {
 }
 """Names of the library's files, without ``_CSV.zip``; weekly returns exist for the three factors only."""
 
-_FOLDER: Final = "factors"
 _BLOCK: Final = 1 << 16
 
 
@@ -153,9 +152,9 @@ class StoredFile:
     content: bytes
 
     @staticmethod
-    def path(cache: Path | None, file: str) -> Path:
+    def path(cache: Path, file: str) -> Path:
         """Where a file of the library is kept."""
-        return (default_directory() if cache is None else cache) / _FOLDER / f"{file}_CSV.zip"
+        return cache / FACTORS / f"{file}_CSV.zip"
 
     @classmethod
     def read(cls, path: Path) -> StoredFile | None:
@@ -197,8 +196,17 @@ class StoredFile:
         DataSourceError
             If the directory cannot be written.
         """
-        now = datetime.now(UTC).replace(microsecond=0)
-        facts = {"url": url, "fetched_at": now.isoformat(), "sha256": hashlib.sha256(content).hexdigest()}
+        stored = cls(url, datetime.now(UTC).replace(microsecond=0), content)
         with writing(path.parent):
-            replace_file(path, json.dumps(facts, sort_keys=True).encode() + b"\n" + content)
-        return cls(url, now, content)
+            replace_file(path, stored.packed())
+        return stored
+
+    @property
+    def sha256(self) -> str:
+        """Checksum of the archive."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    def packed(self) -> bytes:
+        """Bytes of the file."""
+        facts = {"url": self.url, "fetched_at": self.fetched_at.isoformat(), "sha256": self.sha256}
+        return json.dumps(facts, sort_keys=True).encode() + b"\n" + self.content

@@ -103,9 +103,9 @@ def fetch_cached(
         elif entry is None or refresh:
             wanted[symbol] = _whole(entry, begin, needed)
         elif _covers(entry, begin, needed, now):
-            bars[symbol] = cache.read(*_place(entry))
+            bars[symbol] = _read(cache, entry)
         elif _starts_before(entry, begin):
-            wanted[symbol] = _tail(entry, cache.read(*_place(entry)), needed)
+            wanted[symbol] = _tail(entry, _read(cache, entry), needed)
         else:
             wanted[symbol] = _whole(entry, begin, needed)
     failures: dict[str, Failure] = {}
@@ -166,14 +166,18 @@ def _held(mine: Mapping[str, CacheEntry | None], start: date | None, end: date |
             continue
         first, last = _query(entry)
         if (start is None or _starts_before(entry, start)) and (end is None or end <= last):
-            bars[symbol] = cache.read(*_place(entry))
+            bars[symbol] = _read(cache, entry)
         else:
             failures[symbol] = Failure(f"{first or 'its beginning'} to {last}", "not covered")
     return Fetched(bars, failures)
 
 
-def _place(entry: CacheEntry) -> tuple[str, str, str]:
-    return entry.provider, entry.symbol, entry.interval
+def _read(cache: PriceCache, entry: CacheEntry) -> Bars:
+    """Bars of an entry; the manifest, which may be long, is read again only if a writer took the file away since."""
+    try:
+        return cache.checked(entry)
+    except OSError:
+        return cache.read(entry.provider, entry.symbol, entry.interval)
 
 
 def _query(entry: CacheEntry) -> tuple[date | None, date]:
@@ -195,10 +199,7 @@ def _covers(entry: CacheEntry, start: date | None, needed: date, now: datetime) 
     if not _starts_before(entry, start):
         return False
     _, asked_end = _query(entry)
-    fetched = datetime.fromisoformat(entry.fetched_at)
-    if asked_end >= needed and now - fetched < FRESH_FOR:
-        return True
-    return min(asked_end, fetched.date() - timedelta(days=1)) >= needed
+    return asked_end >= needed and (now - entry.fetched < FRESH_FOR or entry.fetched.date() > needed)
 
 
 def _whole(entry: CacheEntry | None, start: date | None, needed: date) -> _Want:
@@ -320,7 +321,7 @@ class _Run:
         try:
             known = self._cache.entry(self._provider.name, symbol, self._interval)
             before = "" if known is None else known.readjusted
-            self._cache.write(
+            entry = self._cache.write(
                 self._provider.name,
                 symbol,
                 bars,
@@ -328,7 +329,7 @@ class _Run:
                 end=want.end.isoformat(),
                 readjusted=f"{datetime.now(UTC):%Y-%m-%d}: {want.change}" if want.change else before,
             )
-            self.bars[symbol] = self._cache.read(self._provider.name, symbol, self._interval)
+            self.bars[symbol] = _read(self._cache, entry)
         except DataSourceError as exc:
             self._unsaved[symbol] = exc
 

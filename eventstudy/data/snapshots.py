@@ -1,12 +1,16 @@
-"""Snapshots of the cache: copies of its manifest in ``snapshots/``; the files they name are never written over."""
+"""Snapshots of the cache: copies of its manifest in ``snapshots/``; the files they name are never written over.
+
+A file of factors is replaced by the next download, so that a snapshot keeps a copy, named by its content too.
+"""
 
 from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -18,11 +22,14 @@ from eventstudy.data.store import CacheEntry, Key, read_manifest, safe_name, wri
 from eventstudy.errors import DataSourceError, InputError
 
 __all__ = [
+    "FACTORS",
     "FOLDER",
+    "KeptFile",
     "Snapshot",
     "checked_name",
     "described",
     "entries",
+    "factors_of",
     "found",
     "named",
     "path_of",
@@ -32,6 +39,8 @@ __all__ = [
 ]
 
 FOLDER: Final = "snapshots"
+FACTORS: Final = "factors"  # folder of the files of the French library
+_KEPT: Final = re.compile(r"[\w.-]+-[0-9a-f]{12}\.zip")
 _LONGEST: Final = 60
 
 
@@ -48,12 +57,20 @@ class Snapshot:
     entries : int
         How many symbols and intervals.
     sha256 : str
-        Checksum over the keys and checksums of all entries: equal data have the same one.
+        Checksum over the keys and checksums of all entries, and of the files of factors: equal data have the same one.
     """
 
     name: str
     created: str
     entries: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFile:
+    """A file of factors in a snapshot: its name in the cache, and the checksum of its data."""
+
+    file: str
     sha256: str
 
 
@@ -77,8 +94,10 @@ def path_of(directory: Path, name: str) -> Path:
     return directory / FOLDER / f"{safe_name(name)}.json"
 
 
-def take(directory: Path, name: str, held: Mapping[Key, CacheEntry], created: str) -> Snapshot:
-    """Write a snapshot of ``held``; the caller holds the lock.
+def take(
+    directory: Path, name: str, held: Mapping[Key, CacheEntry], created: str, factors: Mapping[str, KeptFile]
+) -> Snapshot:
+    """Write a snapshot of ``held`` and of files of factors, by the library's names; the caller holds the lock.
 
     Raises
     ------
@@ -93,8 +112,32 @@ def take(directory: Path, name: str, held: Mapping[Key, CacheEntry], created: st
             remedy=f"Choose another name, or remove it: `{removal(name)}`.",
             snapshot=name,
         )
-    write_manifest(path, held, snapshot=name, created=created)
-    return _described(name, created, held)
+    facts = {"factors": {file: asdict(kept) for file, kept in factors.items()}} if factors else {}
+    write_manifest(path, held, snapshot=name, created=created, **facts)
+    return _described(name, created, held, factors)
+
+
+def factors_of(path: Path) -> dict[str, KeptFile]:
+    """Files of factors that the snapshot in a file keeps, by the names that the library gives them.
+
+    Raises
+    ------
+    DataSourceError
+        The file cannot be read, or names what cannot be such a file.
+    """
+    return _factors(path, _read(path)[1])
+
+
+def _factors(path: Path, facts: Mapping[str, Any]) -> dict[str, KeptFile]:
+    try:
+        found = {str(file): KeptFile(**kept) for file, kept in facts.get("factors", {}).items()}
+        if all(_KEPT.fullmatch(kept.file) and isinstance(kept.sha256, str) for kept in found.values()):
+            return found
+    except (TypeError, AttributeError):
+        pass
+    raise DataSourceError(
+        f"{path}: its files of factors cannot be told.", remedy="Restore it from a copy, or remove it.", path=str(path)
+    )
 
 
 def found(directory: Path) -> list[Snapshot]:
@@ -128,7 +171,7 @@ def described(path: Path) -> tuple[Snapshot, dict[Key, CacheEntry]]:
         raise DataSourceError(
             f"{path}: not a snapshot of a cache.", remedy="Move it elsewhere, or remove it.", path=str(path)
         )
-    return _described(name, created, held), held
+    return _described(name, created, held, _factors(path, facts)), held
 
 
 def entries(directory: Path, name: str) -> dict[Key, CacheEntry]:
@@ -195,8 +238,10 @@ def _day(when: object) -> str | None:
         return None
 
 
-def _described(name: str, created: str, held: Mapping[Key, CacheEntry]) -> Snapshot:
+def _described(name: str, created: str, held: Mapping[Key, CacheEntry], factors: Mapping[str, KeptFile]) -> Snapshot:
     digest = hashlib.sha256()
     for key, entry in sorted(held.items()):
         digest.update("\0".join((*key, entry.sha256, "")).encode(errors="surrogatepass"))
+    for file, kept in sorted(factors.items()):
+        digest.update(f"{FACTORS}\0{file}\0{kept.sha256}\0".encode(errors="surrogatepass"))
     return Snapshot(name, created, len(held), digest.hexdigest())

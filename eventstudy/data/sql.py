@@ -126,7 +126,7 @@ class SqlProvider:
         options = parse_qsl(query, keep_blank_values=True)
         tables = [value for name, value in options if name == "table"]
         rest = [(name, value) for name, value in options if name != "table"]
-        shown = _without_password(address)
+        shown = _without_password(url)
         if len(tables) != 1:
             raise InputError(f"{shown}: no table is named.", remedy=f"Write {shown}?table=prices.")
         if rest and address.lower().startswith("duckdb:"):
@@ -246,7 +246,7 @@ class _DuckDB:
 class _SqlAlchemy:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
-        self.where = connection.engine.url.render_as_string(hide_password=True)
+        self.where = _without_password(connection.engine.url.render_as_string())
 
     def quote(self, name: str) -> str:
         # an escaped colon is no parameter of SQLAlchemy's text()
@@ -346,7 +346,7 @@ def _opened_by_sqlalchemy(url: str) -> Iterator[_Database]:
         if address.get_backend_name() == "sqlite":
             _check_file(address.database or "", url)
         engine = sa.create_engine(address)
-    except (sa.exc.SQLAlchemyError, ImportError) as error:
+    except (sa.exc.SQLAlchemyError, ImportError, ValueError) as error:
         raise _refused(_without_password(url), error) from error
     try:
         with _connected(engine) as connection:
@@ -362,8 +362,9 @@ def _connected(engine: Any) -> Iterator[Any]:
     try:
         connection = engine.connect()
     except sa.exc.SQLAlchemyError as error:
-        where = engine.url.render_as_string(hide_password=True)
-        raise _refused(where, getattr(error, "orig", None) or error) from error
+        raise _refused(
+            _without_password(engine.url.render_as_string()), getattr(error, "orig", None) or error
+        ) from error
     with connection:
         yield connection
 
@@ -389,7 +390,8 @@ def _package(name: str) -> Any:
 
 
 def _without_password(url: str) -> str:
-    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", url)
+    """``url`` for messages; its options may hold a password too."""
+    return re.sub(r"(://[^:/@]*):[^/]*@", r"\1:***@", url).partition("?")[0]
 
 
 def _refused(where: str, error: BaseException) -> DataSourceError:

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
+from eventstudy._limits import check_shape, max_bytes
 from eventstudy.data.bars import _NEEDED, Bars, Basis, shown
 from eventstudy.data.intervals import INTERVALS, is_intraday
 from eventstudy.errors import DataSourceError
@@ -61,6 +63,12 @@ class CacheEntry:
         """Provider, interval and symbol: what an entry is found by."""
         return self.provider, self.interval, self.symbol
 
+    @property
+    def fetched(self) -> datetime:
+        """``fetched_at`` as a moment; UTC where it names no zone."""
+        moment = datetime.fromisoformat(self.fetched_at)
+        return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
     @staticmethod
     def parsed(record: Any) -> CacheEntry:
         """Entry of a manifest's JSON object.
@@ -68,7 +76,7 @@ class CacheEntry:
         Raises
         ------
         ValueError, TypeError
-            A field is absent, unknown or of the wrong type.
+            A field is absent, unknown, of the wrong type or no date where it should be one.
         """
         entry = CacheEntry(**record)
         for item in fields(CacheEntry):
@@ -77,8 +85,17 @@ class CacheEntry:
             optional = item.name in ("currency", "tz")
             if not isinstance(value, kind) and not (optional and value is None):
                 raise TypeError(f"{item.name} is {value!r}")
+            if isinstance(value, str):
+                value.encode()  # half a surrogate pair could not be shown
         if entry.basis not in _NEEDED or entry.interval not in INTERVALS:
             raise ValueError(f"basis {entry.basis!r}, interval {entry.interval!r}")
+        for name in ("provider", "symbol", "file", "sha256", "currency", "tz"):
+            if not (getattr(entry, name) or "-").isprintable():
+                raise ValueError(f"{name} is {getattr(entry, name)!r}")
+        datetime.fromisoformat(entry.fetched_at)
+        for day in (entry.first[:10], entry.last[:10], entry.query.get("start"), entry.query.get("end")):
+            if day is not None:
+                date.fromisoformat(day)
         return entry
 
 
@@ -120,36 +137,61 @@ def parquet(frame: pd.DataFrame) -> bytes:
 
 
 def parse(entry: CacheEntry, content: bytes) -> Bars:
-    """Bars of an entry from the bytes of its file, whose checksum was verified."""
+    """Bars of an entry from the bytes of its file, whose checksum was verified.
+
+    Raises
+    ------
+    DataSourceError
+        It is no Parquet, does not hold what the entry says, or would be too large in memory.
+    """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     label = "time" if is_intraday(entry.interval) else "date"
     try:
-        table = pq.read_table(io.BytesIO(content))
+        table = _table(entry, content, label)
         stamps = table.column(label).to_numpy().astype("datetime64[us]")
         names = [name for name in table.column_names if name != label]
         data = {name: table.column(name).to_numpy().astype(np.float64) for name in names}
-    except (pa.ArrowException, OSError, KeyError) as exc:
+        index = pd.DatetimeIndex(stamps, name=label)
+        if label == "time":
+            index = index.tz_localize("UTC").tz_convert(entry.tz or "UTC")
+        return Bars(
+            pd.DataFrame(data, index=index),
+            entry.basis,
+            currency=entry.currency,
+            tz=entry.tz,
+            fetched_at=entry.fetched_at,
+            sha256=entry.sha256,
+            note=entry.source,
+            interval=entry.interval,
+        )
+    except (pa.ArrowException, OSError, LookupError, TypeError, ValueError) as exc:
+        parquet_itself = isinstance(exc, pa.ArrowException | OSError)
+        problem = "not readable Parquet" if parquet_itself else "does not hold what its entry says"
         raise DataSourceError(
-            f"{entry.symbol}: the cached file {entry.file} is not readable Parquet ({exc}).",
+            f"{entry.symbol}: the cached file {entry.file} {'is ' * parquet_itself}{problem} ({exc}).",
             remedy=REFETCH,
             symbol=entry.symbol,
-            problem="not readable Parquet",
+            problem=problem,
         ) from exc
-    index = pd.DatetimeIndex(stamps, name=label)
-    if label == "time":
-        index = index.tz_localize("UTC").tz_convert(entry.tz or "UTC")
-    return Bars(
-        pd.DataFrame(data, index=index),
-        entry.basis,
-        currency=entry.currency,
-        tz=entry.tz,
-        fetched_at=entry.fetched_at,
-        sha256=entry.sha256,
-        note=entry.source,
-        interval=entry.interval,
-    )
+
+
+def _table(entry: CacheEntry, content: bytes, label: str) -> Any:
+    """Columns of a file, which is unpacked only if it has the rows of its entry and nothing but dates and numbers."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(pa.BufferReader(content)) as file:
+        rows, schema = file.metadata.num_rows, file.schema_arrow
+        if rows != entry.rows or not rows:
+            raise ValueError(f"{rows} rows, not {entry.rows}")
+        check_shape(entry.file, rows, len(schema), max_bytes())
+        if label not in schema.names:
+            raise ValueError(f"no column {label!r}")
+        for item in schema:
+            if not (pa.types.is_temporal(item.type) if item.name == label else pa.types.is_floating(item.type)):
+                raise ValueError(f"column {item.name!r} holds {item.type}")
+        return file.read()
 
 
 def read_manifest(path: Path, remedy: str = _RESTORE) -> tuple[dict[Key, CacheEntry], dict[str, Any]]:
@@ -188,7 +230,7 @@ def _damaged(path: Path, cause: Exception, remedy: str) -> DataSourceError:
     )
 
 
-def write_manifest(path: Path, entries: Mapping[Key, CacheEntry], **facts: str) -> None:
+def write_manifest(path: Path, entries: Mapping[Key, CacheEntry], **facts: Any) -> None:
     """Put a manifest of ``entries`` at ``path`` in one step: the commit point of every change."""
     manifest = {
         "schema_version": SCHEMA_VERSION,

@@ -42,6 +42,8 @@ _META: Final = ("currency", "exchangeTimezoneName", "currentTradingPeriod")
 _NOTE: Final = "Yahoo Finance chart API; closes split-adjusted by Yahoo as of fetched_at"
 _ADJUSTMENT_TOLERANCE: Final = 1e-4  # daily return; Yahoo's own rounding is about 1e-6
 _DAYS_PER_REQUEST: Final = {"1m": 7}  # Yahoo refuses more
+_PASSING: Final = frozenset({408, 421, 425})  # of the 4xx, beside 429: they say nothing of the symbol
+_NOTHING: Final = ("No data found", "Data doesn't exist")  # how Yahoo's reasons begin where it has no such prices
 
 
 class _Failed(Exception):
@@ -71,22 +73,23 @@ class _Seen(threading.local):
         return _seconds(self.response.headers.get("Retry-After"))
 
     @property
-    def reason(self) -> str:
-        """What Yahoo gives as its reason."""
-        if self.response is None:
-            return ""
+    def _chart(self) -> dict[str, Any]:
         try:
-            return str(self.response.json()["chart"]["error"]["description"])
-        except (ValueError, KeyError, TypeError):
-            return ""
+            found = self.response.json()["chart"]
+        except (AttributeError, ValueError, KeyError, TypeError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def reason(self) -> str:
+        """What Yahoo gives as its reason, on one line."""
+        error = self._chart.get("error")
+        return " ".join(str(error.get("description") or "").split())[:200] if isinstance(error, dict) else ""
 
     @property
     def empty(self) -> bool:
         """Whether Yahoo answered, and its answer holds no series."""
-        try:
-            return self.response is not None and not self.response.json()["chart"]["result"]
-        except (ValueError, KeyError, TypeError):
-            return False
+        return not self._chart.get("result", True)
 
 
 class YahooProvider:
@@ -267,7 +270,8 @@ class YahooProvider:
             )
             # By key: a walk over yfinance's lazy mapping would send another request.
             meta = {key: ticker.history_metadata.get(key) for key in _META}
-        except Exception as exc:  # yfinance raises whatever its parsing stumbles over
+            bars = _as_bars(frame, meta, now, interval)
+        except Exception as exc:  # yfinance raises whatever it stumbles over, and hands on what it does not
             failure = self._failure(symbol, exc)
             if failure.kind == "no prices" and interval in _DAYS_PER_REQUEST:
                 return None  # one of several requests; a week may have no session
@@ -276,7 +280,6 @@ class YahooProvider:
         for name in ("currency", "exchangeTimezoneName"):
             if not isinstance(meta[name], str | None):
                 raise _Failed(f"an answer that cannot be read ({name} is {meta[name]!r})", "unreadable", again=True)
-        bars = _as_bars(frame, meta, now, interval)
         if bars is None:
             return None
         try:
@@ -289,17 +292,22 @@ class YahooProvider:
         status, kind = self._seen.status, type(exc).__name__
         if status == 429 or kind == "YFRateLimitError":
             return _Failed("rate limited (HTTP 429)", "rate limit", again=True, wait=self._seen.retry_after)
-        if status is not None and status >= 500:
+        if status is not None and (status >= 500 or status in _PASSING):
             return _Failed(f"server error (HTTP {status})", "server", again=True, wait=self._seen.retry_after)
-        if status in {401, 403}:
-            return _Failed(f"refused (HTTP {status})", "refused", again=True)
         reason = self._seen.reason
+        said = f"HTTP {status}{reason and ': ' + reason}"
         if status == 422:
-            return _Failed(f"Yahoo does not have this range (HTTP 422{reason and ': ' + reason})", "not covered")
-        if status is not None and status >= 400:
+            return _Failed(f"Yahoo does not have this range ({said})", "not covered")
+        if status in {404, 410}:
             hint = "; Yahoo writes share classes with a dash, as in BRK-B" if "." in symbol else ""
-            return _Failed(f"unknown symbol (HTTP {status}{reason and ': ' + reason}){hint}", "unknown")
-        if isinstance(exc, json.JSONDecodeError) or kind == "YFDataException":
+            return _Failed(f"unknown symbol ({said}){hint}", "unknown")
+        if status == 400 and reason.startswith(_NOTHING):
+            return _Failed(f"Yahoo has no prices for it in this range ({said})", "no prices")
+        if status is not None and status >= 400:
+            return _Failed(f"refused ({said})", "refused", again=status in {401, 403})
+        if reason and not reason.startswith(_NOTHING):
+            return _Failed(f"an error for an answer: {reason}", "server", again=True)
+        if isinstance(exc, json.JSONDecodeError | RecursionError) or kind == "YFDataException":
             return _Failed("an answer that cannot be read", "unreadable", again=True)
         if kind in {"DNSError", "ProxyError"} and not self._reached:
             return _Failed(f"no network ({kind}: Yahoo's server or the proxy is not found)", "network")
@@ -439,9 +447,9 @@ def _adjustment_gap(symbol: str, bars: Bars) -> str:
     """Where our total return and Yahoo's adjusted close differ most, in words; empty if they agree."""
     if "adj_close" not in bars.frame:
         return ""
-    frame = bars.frame.dropna(subset=["close"])
-    ours = total_return(frame["close"], frame["dividends"], symbol).pct_change()
-    gap = (ours - frame["adj_close"].pct_change(fill_method=None)).abs()
+    there = bars.frame["close"].notna()
+    ours = total_return(bars.frame["close"], bars.frame["dividends"], symbol)[there].pct_change()
+    gap = (ours - bars.frame.loc[there, "adj_close"].pct_change(fill_method=None)).abs()
     if not (gap > _ADJUSTMENT_TOLERANCE).any():
         return ""
     return f"{symbol} on {gap.idxmax():%Y-%m-%d} by {gap.max():.2%}"

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from eventstudy._frames import wide_pandas
 from eventstudy._typing import FloatArray
 from eventstudy.abnormal import check_confidence
 from eventstudy.errors import InputError, InsufficientDataError
@@ -189,6 +190,7 @@ def correlation_change(
     3 to 7 %. The absorption ratio has no interval: of few sessions it is far above that of many, and resampling does
     not undo that (intervals made so cover zero in 0 to 77 %).
     """
+    before, after = wide_pandas(before, "returns before"), wide_pandas(after, "returns after")
     if list(before.columns) != list(after.columns) or before.shape[1] < 2:
         raise InputError(
             f"{before.shape[1]} securities before and {after.shape[1]} after make no comparison.",

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from eventstudy._frames import wide_pandas
 from eventstudy._typing import FloatArray
 from eventstudy.abnormal import check_confidence, t_p_value
 from eventstudy.errors import InputError
@@ -60,6 +61,7 @@ def contagion(before: pd.DataFrame, after: pd.DataFrame, source: str, *, confide
     Forbes, K. J. and Rigobon, R. (2002). No contagion, only interdependence: measuring stock market comovements.
     *Journal of Finance* 57.
     """
+    before, after = wide_pandas(before, "returns before"), wide_pandas(after, "returns after")
     if source not in before.columns or source not in after.columns:
         raise InputError(
             f"The source {source!r} is not among {list(map(str, before.columns))[:20]}.", remedy="Name one of them."

@@ -112,6 +112,7 @@ def log_volume(
     >>> log_volume(volume, {"A": 100_000})["A"].round(4).tolist()
     [0.0003, 0.6933]
     """
+    volume = wide_pandas(volume, "volumes")
     values = volume.to_numpy(np.float64)
     if (values < 0.0).any() or np.isinf(values).any():
         row, column = np.argwhere((values < 0.0) | np.isinf(values))[0]
@@ -133,7 +134,7 @@ def log_volume(
 
 def _outstanding(shares: Shares, volume: pd.DataFrame) -> np.ndarray[Any, Any]:
     """Shares outstanding for each session and ticker, shape of ``volume``."""
-    known = shares if isinstance(shares, pd.DataFrame) else pd.Series(shares, dtype=np.float64)
+    known = wide_pandas(shares, "share counts") if is_table(shares) else pd.Series(shares, dtype=np.float64)
     names = known.columns if isinstance(known, pd.DataFrame) else known.index
     absent = [name for name in volume.columns if name not in names]
     if absent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -19,8 +20,9 @@ from typer.testing import CliRunner
 
 import eventstudy as es
 from eventstudy import cli
-from eventstudy.data import Failure, PriceCache, SampleProvider
+from eventstudy.data import Failure, FrenchLibrary, PriceCache, SampleProvider
 from eventstudy.data import prices as price_sources
+from eventstudy.data.french import StoredFile
 from eventstudy.data.sample import directory as sample_directory
 
 FOUNDING = Path(__file__).with_name("data") / "founding.csv"
@@ -689,6 +691,30 @@ def test_a_run_of_a_snapshot_gives_the_numbers_of_then(call, yahoo, events, tmp_
         '[events]\nfile = "events.csv"\n[prices]\nsource = "yahoo"\nsnapshot = "paper"\n[model]\nbenchmark = "SPY"\n'
     )
     assert call("run", "--config", study).stdout == first.stdout
+
+
+def test_a_snapshot_keeps_the_factors_too(call, yahoo, events, tmp_path):
+    days = es.load_prices("SPY").index
+    rng = np.random.default_rng(5)
+
+    def keep_factors() -> None:
+        rows = [f"{day:%Y%m%d}, {', '.join(f'{x:.2f}' for x in rng.normal(0, 0.6, 3))}, 0.02" for day in days]
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("x.csv", "\n".join(["Made up", "", ",Mkt-RF,SMB,HML,RF", *rows, ""]))
+        file = "F-F_Research_Data_Factors_daily"
+        StoredFile.write(StoredFile.path(PriceCache().directory, file), FrenchLibrary().url(file), packed.getvalue())
+
+    keep_factors()
+    arguments = ("run", events("NVDA,2025-01-15\n"), "--source", "yahoo", "--model", "ff3", "--no-plots", "--out")
+    first = call(*arguments, tmp_path / "first")
+    assert first.exit_code == 0, first.stderr
+    assert call("cache", "snapshot", "paper").exit_code == 0
+    keep_factors()
+    now = call(*arguments, tmp_path / "now", "--offline")
+    then = call(*arguments, tmp_path / "then", "--snapshot", "paper")
+    assert then.exit_code == 0, then.stderr
+    assert then.stdout == first.stdout != now.stdout
 
 
 def test_what_a_snapshot_lacks_is_told(call, yahoo, events):

@@ -100,6 +100,30 @@ def test_factors_and_characteristics(of, quiet) -> None:
     pd.testing.assert_frame_equal(res.cross_section(of(size), -1, 1).to_frame(), expected_fit)
 
 
+def test_bars_volumes_and_returns_of_the_risk_functions(of, quiet) -> None:
+    volume = (1e6 * (1 + RETURNS.abs())).round()
+    shares = pd.DataFrame({name: [1e9] for name in RETURNS}, index=DAYS[:1].rename("date"))
+    expected = es.risk.log_volume(volume, shares)
+    got = es.risk.log_volume(of(volume), of(shares))
+    pd.testing.assert_frame_equal(got, expected, check_freq=False, check_index_type=False)
+    before, after = RETURNS.iloc[:100], RETURNS.iloc[100:]
+    change = es.risk.correlation_change(of(before), of(after), draws=0)
+    pd.testing.assert_frame_equal(change.tests, es.risk.correlation_change(before, after, draws=0).tests)
+    pd.testing.assert_frame_equal(es.risk.contagion(of(before), of(after), "M"), es.risk.contagion(before, after, "M"))
+    res = quiet(
+        es.EventStudy(
+            es.ReturnPanel.from_prices(PRICES), es.Events.at(DAYS[130], ["A", "B"]), es.MarketModel("M"),
+            estimation_window=(-100, -11), event_window=(-5, 5),
+        )
+    )  # fmt: skip
+    bars = {"high": PRICES * 1.01, "low": PRICES * 0.99}
+    expected = res.risk.volatility((-50, -11), (0, 5), estimator="parkinson", prices=bars)
+    got = res.risk.volatility(
+        (-50, -11), (0, 5), estimator="parkinson", prices={name: of(frame) for name, frame in bars.items()}
+    )
+    pd.testing.assert_frame_equal(got, expected)
+
+
 def test_what_is_refused() -> None:
     nested = pl.DataFrame({"ticker": ["A"], "timestamp": ["2024-06-03"], "x": [[1, 2]]})
     with pytest.raises(InputError, match="holds lists or structs"):

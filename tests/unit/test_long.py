@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 
 import eventstudy as es
@@ -130,6 +131,35 @@ def test_a_saved_panel_equals_the_one_in_memory(sample_panel: es.ReturnPanel, tm
         assert copy == sample_panel
         assert copy.path == panel.path
     assert len(pickle.dumps(saved)) < 500  # a path, not a matrix
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("panel.json", "[]"), ("panel.json", "[" * 100_000), ("panel.json", "{"),
+        ("values.npy", "U5"), ("values.npy", "c16"), ("values.npy", "M8[D]"), ("values.npy", ">f8"),
+        ("securities.parquet", [["A"]]), ("sessions.parquet", [[1]]), ("sessions.parquet", ["x"]),
+    ],
+    ids=lambda value: str(value)[:20],
+)  # fmt: skip
+def test_a_directory_that_holds_something_else_is_refused(sample_panel, tmp_path, file, content) -> None:
+    path = tmp_path / "panel"
+    sample_panel.save(path)
+    if file == "panel.json":
+        (path / file).write_text(content)
+    elif file == "values.npy":
+        np.save(path / file, np.zeros(sample_panel.values.shape).astype(content))
+    else:
+        pq.write_table(pa.table({"ticker": content, "date": content}), path / file)
+    with pytest.raises(es.DataSourceError, match="does not hold a return panel"):
+        es.ReturnPanel.open(path)
+
+
+def test_a_panel_of_no_kind_is_refused(sample_panel, tmp_path) -> None:
+    sample_panel.save(tmp_path / "panel")
+    (tmp_path / "panel" / "panel.json").write_text('{"version": 1}')
+    with pytest.raises(es.InputError, match="not a kind of return"):
+        es.ReturnPanel.open(tmp_path / "panel")
 
 
 def test_what_is_no_saved_panel_is_refused(sample_panel: es.ReturnPanel, tmp_path: Path) -> None:

@@ -195,6 +195,20 @@ def test_impossible_prices(value, shown):
     assert caught.value.context == {"ticker": "B", "date": DAYS[2]}
 
 
+@pytest.mark.parametrize(
+    ("kind", "pair"), [("simple", (2e-311, 1.0)), ("log", (2e-311, 1.0)), ("log", (1e308, 1e-300))]
+)
+def test_prices_whose_return_no_float_holds(kind, pair):
+    frame = prices(A=[1.0, 2.0, 3.0, 4.0], B=[50.0, *pair, 2.0])
+    bars = frame.set_axis(pd.date_range("2025-01-29 09:30", periods=4, freq="5min", tz="America/New_York"))
+    for read in (
+        lambda: ReturnPanel.from_prices(frame, kind=kind),
+        lambda: ReturnPanel.from_bars(bars, kind=kind, stamps="start", interval="5min"),
+    ):
+        with pytest.raises(InputError, match=rf"B has the {kind} return -?inf on 2025-01-29"):
+            read()
+
+
 @pytest.mark.parametrize("value", [np.inf, -np.inf, -1.01])
 def test_impossible_returns(value):
     with pytest.raises(InputError, match=r"A has the simple return .* on 2025-01-28.*decimals") as caught:

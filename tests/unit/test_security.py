@@ -69,6 +69,16 @@ def test_no_module_runs_code_from_data(path: Path) -> None:
                 assert not any(word.arg == "shell" for word in node.keywords), f"line {node.lineno}"
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_every_csv_file_is_guarded(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "to_csv":
+            frame = any(word.arg == "index" for word in node.keywords) and node.args  # not a result's own method
+            owner = node.func.value
+            guard = isinstance(owner, ast.Call) and isinstance(owner.func, ast.Name) and owner.func.id == "guarded"
+            assert guard or not frame, f"line {node.lineno}"
+
+
 def test_a_panel_of_pickled_objects_is_refused(tmp_path) -> None:
     frame = pd.DataFrame({"A": [0.01, 0.02]}, index=pd.to_datetime(["2025-01-27", "2025-01-28"]))
     es.ReturnPanel.from_frame(frame).save(tmp_path / "panel")
@@ -267,6 +277,23 @@ def test_no_cell_of_the_workbook_is_a_formula(hostile, tmp_path) -> None:
     back = pd.read_excel(path, sheet_name="car")
     assert set(back["ticker"]) == set(hostile.events["ticker"])
     np.testing.assert_allclose(back["car"], expected(hostile), rtol=1e-12)
+
+
+def test_no_file_that_the_command_line_writes_holds_a_formula(hostile, tmp_path) -> None:
+    prices, events = tmp_path / "prices.csv", tmp_path / "events.csv"
+    levels = (1.0 + hostile.study.returns.to_frame()).cumprod()
+    guarded(levels.rename_axis("date").reset_index()).to_csv(prices, index=False)
+    guarded(hostile.study.events.to_frame()[["ticker", "timestamp", "event_id"]]).to_csv(events, index=False)
+    options = ["--source", prices, "--estimation", "-120:-11", "--window", "-2:2", "--compare", "mean", "--excel"]
+    out = tmp_path / "out"
+    done = CliRunner().invoke(cli.app, ["run", str(events), "-b", "M", *map(str, options), "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    written = {path.name: path for path in out.glob("*.csv")}
+    assert {"car.csv", "comparison_car.csv"} <= set(written)
+    for name, path in written.items():
+        cells = pd.read_csv(path, header=None, dtype=str, keep_default_na=False).to_numpy().ravel()
+        assert not [cell for cell in cells if is_formula(cell)], name
+    assert "'=1+1" in written["comparison_car.csv"].read_text(encoding="utf-8")
 
 
 def test_price_files_with_quoted_names_read_back(tmp_path) -> None:

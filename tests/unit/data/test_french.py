@@ -17,8 +17,9 @@ from fake_yahoo import Answer, Server
 from french_files import DAILY, MOMENTUM, zipped
 
 import eventstudy as es
-from eventstudy.data import FrenchLibrary, PriceCache, load_factors
+from eventstudy.data import Bars, FrenchLibrary, PriceCache, load_factors
 from eventstudy.data.french import FILES
+from eventstudy.errors import InputError
 
 
 class Library:
@@ -145,6 +146,98 @@ def test_a_failed_renewal_uses_what_there_is_and_says_so(library, source, tmp_pa
         pd.testing.assert_frame_equal(load_factors("ff3", source=source(), cache=tmp_path), first)
     with pytest.raises(es.DataSourceError, match="HTTP 404"):
         load_factors("ff3", source=source(), cache=tmp_path, refresh=True)
+
+
+@pytest.fixture
+def two_prices(tmp_path) -> PriceCache:
+    """A cache that holds prices, as one of which a snapshot is taken does."""
+    days = pd.DatetimeIndex(["2025-01-27", "2025-01-28"], name="date").as_unit("us")
+    cache = PriceCache(tmp_path)
+    cache.write("p", "A", Bars(pd.DataFrame({"close": [1.0, 2.0]}, index=days), "close, not adjusted"))
+    return cache
+
+
+def test_a_snapshot_keeps_the_files_of_factors(library, source, tmp_path, two_prices) -> None:
+    cache = two_prices
+    bare = cache.snapshot("bare")
+    first = load_factors("ff3", source=source(), cache=cache)
+    taken = cache.snapshot("v1.json")
+    assert taken.sha256 != bare.sha256  # what it keeps is other data
+    library.files["F-F_Research_Data_Factors_daily_CSV.zip"] = zipped(DAILY.replace("-1.50", "-1.43"))
+    later = load_factors("ff3", source=source(), cache=cache, refresh=True)
+    assert not later.equals(first)
+    library.asked.clear()
+    for options in ({"snapshot": "v1.json", "cache": tmp_path}, {"cache": cache.at("v1.json")}):
+        pd.testing.assert_frame_equal(load_factors("ff3", source=source(), **options), first)
+    pd.testing.assert_frame_equal(load_factors("ff3", source=source(), cache=cache, offline=True), later)
+    with pytest.raises(es.CacheMissError, match=r"the snapshot 'bare' has no F-F_Research_Data_Factors_daily"):
+        load_factors("ff3", source=source(), cache=cache, snapshot="bare")
+    with pytest.raises(InputError, match="a snapshot is never refreshed"):
+        load_factors("ff3", source=source(), cache=cache, snapshot="v1.json", refresh=True)
+    assert library.asked == []
+    assert [name for name in cache.snapshots()["name"]] == ["bare", "v1.json"]
+    assert cache.verify()["ok"].all()
+    kept = next(tmp_path.glob("*_CSV-*.zip"))
+    cache.snapshot("v2")
+    assert cache.clear(orphans=True) == 0
+    cache.forget_snapshot("v1.json")
+    pd.testing.assert_frame_equal(load_factors("ff3", source=source(), cache=cache, snapshot="v2"), later)
+    assert not kept.exists()
+    cache.forget_snapshot("v2")
+    assert list(tmp_path.glob("*.zip")) == []
+    pd.testing.assert_frame_equal(load_factors("ff3", source=source(), cache=cache, offline=True), later)
+
+
+def test_a_damaged_file_of_factors_is_told_before_a_snapshot_keeps_it(library, source, two_prices) -> None:
+    load_factors("ff3", source=source(), cache=two_prices)
+    path = stored(two_prices.directory)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(es.DataSourceError, match="does not match its recorded checksum"):
+        two_prices.snapshot("s")
+    assert two_prices.snapshots().empty
+
+
+def test_verify_minds_the_files_of_factors_in_a_snapshot(library, source, tmp_path, two_prices) -> None:
+    load_factors("ff3", source=source(), cache=two_prices)
+    two_prices.snapshot("s")
+    kept = next(tmp_path.glob("*_CSV-*.zip"))
+    whole = kept.read_bytes()
+    for damage, problem in (
+        (lambda: kept.write_bytes(whole[:-9]), "does not match its recorded checksum"), (kept.unlink, "file missing")
+    ):  # fmt: skip
+        damage()
+        found = two_prices.verify().set_index("file").loc[kept.name]
+        assert (found["ok"], found["problem"], found["snapshot"]) == (False, problem, "s")
+        assert "eventstudy cache snapshot s --remove" in found["remedy"]
+        with pytest.raises(es.DataSourceError):
+            load_factors("ff3", source=source(), cache=two_prices, snapshot="s")
+    kept.write_bytes(whole)
+    (tmp_path / "snapshots" / "s.json").unlink()
+    found = two_prices.verify().set_index("file").loc[kept.name]
+    assert found["problem"] == "no entry names this file"
+    assert two_prices.clear(orphans=True) == 1
+
+
+@pytest.mark.parametrize("file", ["../x-0123456789ab.zip", "manifest.json", 5, None])
+def test_a_snapshot_names_no_other_files(library, source, tmp_path, two_prices, file) -> None:
+    load_factors("ff3", source=source(), cache=two_prices)
+    two_prices.snapshot("s")
+    path = tmp_path / "snapshots" / "s.json"
+    facts = json.loads(path.read_text())
+    facts["factors"]["F-F_Research_Data_Factors_daily_CSV.zip"]["file"] = file
+    path.write_text(json.dumps(facts))
+    for use in (two_prices.snapshots, lambda: load_factors("ff3", cache=two_prices, snapshot="s")):
+        with pytest.raises(es.DataSourceError, match="its files of factors cannot be told"):
+            use()
+    assert not two_prices.verify()["ok"].all()
+
+
+def test_files_of_ones_own_have_no_snapshots(tmp_path, two_prices) -> None:
+    two_prices.snapshot("s")
+    frame = pd.DataFrame({"mkt_rf": [0.01]}, index=pd.to_datetime(["2025-01-28"]))
+    for what, options in ((frame, {}), ("f.csv", {}), ("ff3", {"source": tmp_path})):
+        with pytest.raises(InputError, match="only downloaded files have snapshots"):
+            load_factors(what, cache=two_prices, snapshot="s", **options)
 
 
 def test_an_altered_file_is_not_used(library, source, tmp_path) -> None:

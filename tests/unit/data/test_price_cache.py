@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from eventstudy.data import Bars, PriceCache
@@ -172,6 +174,85 @@ def test_a_damaged_manifest_is_an_error_not_an_empty_cache(cache, text) -> None:
         cache.list()
 
 
+def altered(cache: PriceCache, **fields: object) -> None:
+    """Change fields of the one entry; those of its query by their own names."""
+    path = cache.directory / "manifest.json"
+    manifest = json.loads(path.read_text())
+    entry = manifest["entries"][0]
+    for name, value in fields.items():
+        (entry["query"] if name in entry["query"] else entry)[name] = value
+    path.write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"start": "soon"}, {"end": 20250106}, {"end": "2025-01-06T00:00"}, {"first": "x"}, {"last": ""},
+        {"fetched_at": "yesterday"}, {"symbol": "\ud800"}, {"tz": "a\nb"}, {"file": "a\0.parquet"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_fields_that_say_nothing_make_a_damaged_manifest(cache, fields) -> None:
+    cache.write("p", "A", bars_of(1.0), start="2025-01-06", end="2025-01-06")
+    altered(cache, **fields)
+    for use in (cache.list, cache.verify, cache.quality, cache.clear):
+        with pytest.raises(DataSourceError, match=r"manifest\.json: the cache manifest cannot be read"):
+            use()
+
+
+@pytest.mark.parametrize(
+    ("columns", "cause"),
+    [
+        ({"close": ["x", "y"]}, "column 'close' holds string"),
+        ({"close": [[1.0], [2.0]]}, "column 'close' holds list"),
+        ({"date": ["x", "y"]}, "column 'date' holds string"),
+        ({"date": [None, None]}, "column 'date' holds null"),
+        ({"close": None}, "need the column 'close'"),
+        ({"date": None}, "no column 'date'"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)
+def test_a_file_that_does_not_hold_what_its_entry_says(cache, columns, cause) -> None:
+    """The checksum is right: somebody wrote file and manifest so."""
+    entry = cache.write("p", "A", bars_of(1.0, 2.0))
+    table = pq.read_table(file_of(cache, "A"))
+    for name, values in columns.items():
+        place = table.column_names.index(name)
+        table = table.remove_column(place)
+        table = table if values is None else table.append_column(name, pa.array(values))
+    pq.write_table(table, cache.directory / entry.file)
+    altered(cache, sha256=hashlib.sha256((cache.directory / entry.file).read_bytes()).hexdigest())
+    with pytest.raises(DataSourceError, match=rf"A: .*does not hold what its entry says \(.*{cause}"):
+        cache.read("p", "A")
+    assert cache.verify()["problem"].tolist() == ["does not hold what its entry says"]
+    assert cache.quality().n_tickers == 0
+
+
+def test_a_small_file_of_many_rows_is_not_unpacked(cache, monkeypatch) -> None:
+    entry = cache.write("p", "A", bars_of(1.0, 2.0))
+    rows = 2_000_000
+    bomb = pa.table({"date": np.zeros(rows, "datetime64[D]"), "close": np.ones(rows)})
+    pq.write_table(bomb, cache.directory / entry.file)
+    content = (cache.directory / entry.file).read_bytes()
+    assert len(content) < 50_000
+    altered(cache, sha256=hashlib.sha256(content).hexdigest())
+    with pytest.raises(DataSourceError, match="2000000 rows, not 2"):
+        cache.read("p", "A")
+    altered(cache, rows=rows)
+    monkeypatch.setenv("EVENTSTUDY_MAX_BYTES", "1000000")
+    with pytest.raises(DataSourceError, match="the limit is 1,000,000"):
+        cache.read("p", "A")
+    assert not cache.verify()["ok"].any()
+
+
+def test_what_could_not_be_read_back_is_not_written(cache) -> None:
+    cache.write("p", "B", bars_of(1.0))
+    for bars, span in ((bars_of(1.0, fetched_at="yesterday"), {}), (bars_of(1.0), {"start": "01/06/2025"})):
+        with pytest.raises(InputError, match="A: the cache cannot keep these bars"):
+            cache.write("p", "A", bars, **span)
+    assert [entry.symbol for entry in cache.entries().values()] == ["B"]
+
+
 def test_a_missing_symbol_and_an_empty_series(cache) -> None:
     with pytest.raises(CacheMissError, match=r"A: not in the cache .*eventstudy fetch A"):
         cache.read("p", "A")
@@ -187,6 +268,8 @@ def test_a_missing_symbol_and_an_empty_series(cache) -> None:
 def test_directory_from_the_environment(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("EVENTSTUDY_CACHE", str(tmp_path / "here"))
     assert PriceCache().directory == tmp_path / "here"
+    monkeypatch.setenv("EVENTSTUDY_CACHE", "~/prices")
+    assert PriceCache().directory == Path.home() / "prices"
     monkeypatch.delenv("EVENTSTUDY_CACHE")
     assert default_directory().name == "eventstudy"
 

@@ -138,6 +138,14 @@ def test_misprints_bars_and_repeated_dates() -> None:
         load_prices("A", source=pd.concat([long(), long().iloc[:1]]).sort_values("date"))
 
 
+@pytest.mark.parametrize("factor", [2.0, 0.5, 4.0, 10.0])
+@pytest.mark.parametrize("days", [1, 2])
+def test_the_way_back_from_a_misprint_is_no_split(factor, days) -> None:
+    price = walk()
+    price[90 : 90 + days] *= factor
+    assert list(found(long(adj_close=price))) == ["price spike"]
+
+
 def test_currencies_that_differ() -> None:
     frame = pd.concat([long(currency="USD"), long(ticker="B", adj_close=walk(2), currency="EUR")])
     with pytest.warns(EventStudyWarning, match="mixed currencies: EUR: B; USD: A"):

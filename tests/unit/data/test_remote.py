@@ -127,6 +127,15 @@ def test_offline_serves_what_was_asked_before(tmp_path) -> None:
     assert len(provider.asked) == 1
 
 
+def test_the_manifest_is_read_once_however_many_series_are(tmp_path, monkeypatch) -> None:
+    names = [f"S{at}" for at in range(30)]
+    load_prices(names, "2024-01-01", "2024-03-31", source=Counting(), cache=tmp_path)
+    usual, reads = PriceCache.entries, []
+    monkeypatch.setattr(PriceCache, "entries", lambda self: reads.append(1) or usual(self))
+    prices = load_prices(names, "2024-01-01", "2024-03-31", source=Counting(), cache=tmp_path, offline=True)
+    assert (prices.shape[1], len(reads)) == (30, 1)
+
+
 @pytest.mark.parametrize("value", ["0", "false", "", "no"])
 def test_the_offline_switch_can_be_off(monkeypatch, tmp_path, value) -> None:
     monkeypatch.setenv("EVENTSTUDY_OFFLINE", value)

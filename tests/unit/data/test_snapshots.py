@@ -54,6 +54,21 @@ def closes(cache: PriceCache, symbol: str = "A") -> list[float]:
     return cache.read("p", symbol).frame["close"].tolist()
 
 
+def test_what_a_killed_snapshot_or_download_leaves_is_found_and_cleared(cache) -> None:
+    cache.write("p", "A", bars_of(1.0))
+    cache.snapshot("s")
+    left = [cache.directory / folder / "write-x.tmp" for folder in ("snapshots", "factors")]
+    for path in left:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"half")
+        os.utime(path, (0, 0))
+    found = cache.verify()
+    assert found.loc[~found["ok"], "file"].tolist() == ["factors/write-x.tmp", "snapshots/write-x.tmp"]
+    assert cache.clear(orphans=True) == 2
+    assert not any(path.exists() for path in left)
+    assert cache.verify()["ok"].all()
+
+
 def stamped(cache: PriceCache, name: str, created: str) -> None:
     """Give a snapshot another day."""
     path = cache.directory / "snapshots" / f"{name}.json"

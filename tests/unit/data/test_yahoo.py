@@ -135,6 +135,13 @@ def test_a_dividend_in_other_units_is_noticed(yahoo, make_provider, closes, tmp_
         load_prices("BIG", *DAYS, source=make_provider(), cache=tmp_path)
 
 
+def test_a_dividend_on_a_day_without_a_close_is_not_taken_for_a_difference(yahoo, make_provider, closes) -> None:
+    yahoo.put("A", closes(10, np.nan, 9, 9, dividends=[0, 1.0, 0, 0], adjclose=[9, np.nan, 9, 9]))
+    bars = make_provider().fetch(["A"], date(2025, 1, 6), date(2025, 1, 10))["A"]
+    assert bars.frame["dividends"].sum() == 1.0
+    np.testing.assert_allclose(bars.prices().dropna(), [9, 9, 9], rtol=1e-14)
+
+
 def test_an_open_session_is_left_out_until_it_closes(yahoo, make_provider, closes) -> None:
     close = int(pd.Timestamp("2025-01-07 16:00", tz="America/New_York").timestamp())
     regular = {"timezone": "EST", "gmtoffset": -18000, "start": close - 23400, "end": close}

@@ -106,6 +106,47 @@ def test_a_lasting_fault_names_symbol_and_cause(yahoo, make_provider, tmp_path, 
     assert PriceCache(tmp_path).entries() == {}
 
 
+ERROR = '{"chart": {"result": null, "error": {"code": "X", "description": "%s"}}}'
+
+
+@pytest.mark.parametrize(
+    ("fault", "cause"),
+    [
+        (Answer(408, b""), r"server error \(HTTP 408\) \(3 attempts\)"),
+        (Answer(425, b""), r"server error \(HTTP 425\) \(3 attempts\)"),
+        (Answer(451, b"no"), r"refused \(HTTP 451\)"),
+        (Answer(400, (ERROR % "Bad input").encode()), r"refused \(HTTP 400: Bad input\)"),
+        (Answer(200, (ERROR % "Call\\nlater").encode()), r"an error for an answer: Call later \(3 attempts\)"),
+        (Answer(200, b"[" * 200_000), r"an answer that cannot be read \(3 attempts\)"),
+    ],
+    ids=["408", "425", "451", "400", "error in a 200", "nested"],
+)
+def test_a_fault_is_no_reason_to_leave_a_ticker_out(yahoo, make_provider, closes, tmp_path, fault, cause) -> None:
+    """What may pass, or says nothing of the symbol, must not make a study smaller."""
+    yahoo.always["A"] = fault
+    yahoo.put("GOOD", closes(10, 11))
+    with pytest.raises(DataSourceError, match=f"A: {cause}"):
+        load_prices(["A", "GOOD"], *DAYS, source=make_provider(), cache=tmp_path, on_missing="drop")
+    assert [symbol for _, _, symbol in PriceCache(tmp_path).entries()] == ["GOOD"]
+
+
+def test_numbers_that_are_none_cost_their_symbol_only(yahoo, make_provider, closes, tmp_path) -> None:
+    yahoo.put("A", closes(10, 11, dividends=[0, 1.0]))
+    yahoo.put("GOOD", closes(10, 11))
+    body = yahoo.answer("A", {"period1": "0", "period2": "9999999999"}).body
+    yahoo.always["A"] = Answer(200, body.replace(b'"amount": 1.0', b'"amount": [1]'))
+    with pytest.raises(DataSourceError, match="1 of 2 tickers: A: an unexpected answer"):
+        load_prices(["A", "GOOD"], *DAYS, source=make_provider(), cache=tmp_path)
+    assert [symbol for _, _, symbol in PriceCache(tmp_path).entries()] == ["GOOD"]
+
+
+def test_a_range_before_the_listing_is_no_unknown_symbol(yahoo, make_provider, tmp_path) -> None:
+    yahoo.always["A"] = Answer(400, (ERROR % "Data doesn't exist for startDate = 1, endDate = 2").encode())
+    with pytest.raises(DataSourceError, match="A: Yahoo has no prices for it in this range") as caught:
+        load_prices("A", *DAYS, source=make_provider(), cache=tmp_path)
+    assert caught.value.failures["A"].kind == "no prices"
+
+
 def test_a_slow_answer_times_out(yahoo, make_provider, closes, slept, tmp_path) -> None:
     yahoo.put("A", closes(10, 11))
     yahoo.script["A"] = [Answer(200, b"{}", delay=1.5)]
