@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from eventstudy._frames import is_table
+from eventstudy._frames import is_table, wide_pandas
 from eventstudy.data.prices import Prices
 from eventstudy.errors import InputError
 from eventstudy.events import Events
