@@ -148,7 +148,8 @@ def _library(lines: list[str], head: int, where: str, units: Units | None) -> Fa
     rows: list[list[str]] = []
     for at in range(head + 1, len(lines)):
         first, *cells = (cell.strip() for cell in lines[at].split(","))
-        if not _DIGITS.fullmatch(first) or (dates and len(first) != len(dates[0])):
+        cut = bool(dates) and first.isdigit() and not cells
+        if not cut and (not _DIGITS.fullmatch(first) or (dates and len(first) != len(dates[0]))):
             break
         if len(cells) != len(names):
             raise DataSourceError(

@@ -71,6 +71,8 @@ def test_five_factor_smb_has_a_name_of_its_own(tmp_path) -> None:
     ("text", "message"),
     [
         (DAILY.split("0.31")[0], r"line 8 \(20250129\) has 2 numbers; 4 were expected"),
+        (DAILY.split("250129")[0], r"line 8 \(20\) has 0 numbers; 4 were expected"),
+        (DAILY.split("29,   -0.46")[0], r"line 8 \(202501\) has 0 numbers; 4 were expected"),
         (DAILY.replace("20250128", "20250230"), "20250230 is not a date"),
         (DAILY.replace("20250128", "20250126"), "2025-01-26 follows 2025-01-27"),
         (DAILY.replace("20250128", "20250127"), "2025-01-27 follows 2025-01-27"),
@@ -78,7 +80,7 @@ def test_five_factor_smb_has_a_name_of_its_own(tmp_path) -> None:
         (DAILY.split("20250127")[0], "no row with a date"),
         (DAILY.replace("SMB", "HML"), "the factor HML stands twice"),
     ],
-    ids=["cut", "date", "order", "twice", "number", "empty", "columns"],
+    ids=["cut", "cut in a date", "cut at a month", "date", "order", "twice", "number", "empty", "columns"],
 )
 def test_damaged_files_are_refused(tmp_path, text, message) -> None:
     with pytest.raises(es.EventStudyError, match=message):
