@@ -38,6 +38,11 @@ def _level(res: EventStudyResults) -> str:
     return f"{res.study.confidence:.0%}".replace("%", " %")
 
 
+def _widest(names: Sequence[str]) -> float:
+    """Inches of the longest name."""
+    return max(_style.text_width(name, _style.BODY) for name in names) / 72
+
+
 def model_comparison(
     found: Comparison, start: WindowLike | int, end: int | None = None, *, ax: Axes | None = None
 ) -> Axes:
@@ -45,8 +50,9 @@ def model_comparison(
     first = next(iter(found.results.values()))
     window = first._window(start, end)
     table = found.caar(window)
+    room = max(0.0, _widest(list(found.results)) - 1.3)  # names of models of one kind are long
     with _style.context():
-        axes, own = _axes(ax, 7.4, 1.9 + 0.34 * len(table))
+        axes, own = _axes(ax, 7.4 + room, 1.9 + 0.34 * len(table))
         _style.dress(axes, grid="x")
         y = np.arange(len(table))
         for at, res in enumerate(found.results.values()):
@@ -100,9 +106,8 @@ def model_windows(found: Comparison, windows: Sequence[Window]) -> Figure:
     windows = list(dict.fromkeys(windows))
     names = list(found.results)
     y, colour = np.arange(len(names)), _style.PALETTE[0]
-    widest = max(_style.text_width(name, _style.BODY) for name in names) / 72
     with _style.context():
-        figure = _style.new_figure(max(0.6 + widest + 1.9 * len(windows), 6.0), 1.9 + 0.3 * len(names))
+        figure = _style.new_figure(max(0.6 + _widest(names) + 1.9 * len(windows), 6.0), 1.9 + 0.3 * len(names))
         panels: list[Any] = list(np.atleast_1d(figure.subplots(1, len(windows), sharex=True, sharey=True)))
         for axes, window in zip(panels, windows, strict=True):
             table = found.caar(window)

@@ -14,7 +14,6 @@ from eventstudy.inference.placebo import Placebo, StepDown, placebo, romano_wolf
 from eventstudy.inference.pseudo_windows import in_sample_scale
 from eventstudy.inference.sessions import residual_variance
 from eventstudy.inference.wild import wild_bootstrap
-from eventstudy.models.arrays import ArrayFit
 from eventstudy.models.base import ModelFit
 from eventstudy.models.linear import LinearFit
 
@@ -51,10 +50,11 @@ def _inputs(fit: ModelFit, c: Cumulated) -> dict[str, Any]:
         est = fit.index.estimation
         scale = in_sample_scale(fit.design, fit.arrays, fit.index.position, (est.start, est.end), len(c.window))
     std_error, dof = c.std_error, c.dof
-    if isinstance(fit, ArrayFit) and fit.residual_dof is not None:
+    own = getattr(fit, "residual_dof", None)
+    if own is not None:
         # pseudo-windows know the variance of the residuals only; the event is measured by the same
         std_error = std_error * np.sqrt(residual_variance(fit) / fit.sigma2)
-        dof = fit.residual_dof.astype(np.float64)
+        dof = own.astype(np.float64)
     return {
         "residuals": fit.residuals,
         "car": c.car,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
@@ -331,6 +332,20 @@ def test_the_figure_holds_the_means_and_their_intervals(found) -> None:
 
 
 # -- diagnostics -------------------------------------------------------------------------------------------------
+
+
+def test_the_figure_makes_room_for_long_names(sample_panel, events, quiet) -> None:
+    """Models of one kind are told apart by all that makes them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", es.EventStudyWarning)
+        models = [es.Dimson("SPY"), es.Dimson("SMH"), es.EWMAMarketModel("SPY")]
+        axes = es.compare(sample_panel, events, models, **WINDOWS).plot(0, 1)
+    figure = axes.figure
+    figure.canvas.draw()
+    labels = [label.get_window_extent() for label in axes.get_yticklabels()]
+    assert min(box.x0 for box in labels) >= 0
+    assert axes.get_window_extent().width > 0.4 * figure.bbox.width
+    assert all(high.y0 > low.y1 for high, low in itertools.pairwise(labels))
 
 
 def test_diagnostics_agree_with_statsmodels(sample_panel, single) -> None:

@@ -8,7 +8,9 @@ import pytest
 from scipy import stats
 
 import eventstudy as es
-from eventstudy.inference.resampled import RESAMPLED
+from eventstudy._studies import _AlteredFit
+from eventstudy.abnormal import cumulated
+from eventstudy.inference.resampled import RESAMPLED, placebo_of
 
 
 @pytest.fixture(scope="module")
@@ -147,5 +149,9 @@ def test_pseudo_windows_are_on_the_scale_of_the_events_own(synthetic, study_of, 
     one = res.car(-5, last).iloc[0]
     forecast = (one["std_error"] / res.parameters["sigma"][0]) ** 2
     assert found.statistic == pytest.approx(one["car"] / np.sqrt(forecast * square / (m - 2)), rel=1e-9)
+    altered = _AlteredFit(res.fit, res.fit.ar, res.fit.index)  # as in simulated studies
+    again = placebo_of(altered, cumulated(altered, es.Window(-5, last)), statistic="mean_scar", progress=False)
+    assert again.statistic == found.statistic
+    assert again.distribution.tolist() == found.distribution.tolist()
     larger = (np.abs(expected) >= abs(found.statistic)).sum()
     assert found.p_value == pytest.approx((1 + larger) / (1 + len(expected)), rel=1e-9)
