@@ -54,6 +54,7 @@ _RC: dict[str, Any] = {
     "pdf.fonttype": 42,
     "svg.hashsalt": "eventstudy",
     "path.simplify": False,
+    "text.hinting": "none",  # hinted letters are wider than measured where dots are few
 }
 
 LEADER: dict[str, Any] = {

@@ -82,7 +82,6 @@ def write_report(
     study: Study, benchmark: str, claims: list[verdict.Claim], comparison: es.Comparison, path: Path
 ) -> None:
     """The report of one estimation, with the verdict first."""
-    heading = "Models of normal returns, 29 January"
     study.results[benchmark].with_confounders(study.calendar, reach=("security", "group")).report(
         path,
         windows=WINDOWS,
@@ -90,8 +89,7 @@ def write_report(
         question=QUESTION,
         marks=MARKS,
         findings={f"{one.claim}? {one.answer}.": one.evidence for one in claims},
-        tables={heading: comparison.caar(0, 0).reset_index()},
-        notes={heading: "Mean abnormal return of all stocks under each model; test: the one to read."},
+        comparison=comparison,
     )
 
 

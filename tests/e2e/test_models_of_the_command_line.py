@@ -329,7 +329,9 @@ def test_a_study_file_holds_all_of_it(tmp_path):
         "comparison.png",
         "diagnostics.csv",
     } <= written
-    assert "Comparison of models" in Path("out/report.html").read_text(encoding="utf-8")
+    page = Path("out/report.html").read_text(encoding="utf-8")
+    assert "By model" in page
+    assert ">this study<" not in page
     frame = pd.read_csv("out/comparison.csv")
     assert frame["window"].unique().tolist() == ["0:1"]
     assert frame["caar"].tolist() == pytest.approx([res.caar(0, 1)["caar"].iloc[0] for res in results], rel=1e-12)
@@ -454,7 +456,9 @@ def test_securities_with_the_names_of_factors(folder):
 
 def test_a_report_shows_the_comparison():
     call("report", "events.csv", "-b", "SPY", "--compare", "mean", *WINDOWS, "--to", "r.html")
-    assert "Comparison of models" in Path("r.html").read_text(encoding="utf-8")
+    page = Path("r.html").read_text(encoding="utf-8")
+    assert "By model" in page
+    assert ">this study<" not in page  # as without --compare
 
 
 def test_power_takes_the_models_that_need_no_factors():
