@@ -199,7 +199,8 @@ def correlation_figure(change: CorrelationChange) -> Figure:
     }
     with _style.context():
         side = max(2.6, 0.5 + 0.17 * len(names))
-        figure = _style.new_figure(3 * side + 1.0, side + 1.3)
+        names_need = max(max(map(_style.text_width, names)) / 72 - 0.5, 0.0)
+        figure = _style.new_figure(3 * side + 1.0 + names_need, side + 1.3 + names_need)
         axes = list(figure.subplots(1, 3, sharey=True).flat)
         for ax, (title, frame) in zip(axes, panels.items(), strict=True):
             values = frame.to_numpy(np.float64).copy()
@@ -227,7 +228,8 @@ def _words_of(change: CorrelationChange) -> tuple[str, str, str]:
     note = f"Jennrich's test of equal matrices: p = {shown_p(jennrich['p_value'])} (chi-square)"
     note += f", {shown_p(jennrich['p_permutation'])} (permutation)." if np.isfinite(jennrich["p_permutation"]) else "."
     spans = [f"{days[0]:%Y-%m-%d} to {days[-1]:%Y-%m-%d}" for days in (_days(change, 0), _days(change, 1))]
-    return "Correlations before and after the event", about, f"{note} Sessions {' and '.join(spans)}."
+    note = f"{note} Sessions {' and '.join(spans)}. {change.about}".rstrip()
+    return "Correlations before and after the event", about, note
 
 
 def _days(change: CorrelationChange, side: int) -> pd.DatetimeIndex:

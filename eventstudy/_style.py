@@ -99,6 +99,11 @@ def sized(width: float, height: float) -> tuple[float, float]:
     return width, height
 
 
+def across(most: int, width: float) -> int:
+    """Panels of so many inches side by side: ``most`` of them, or as many as a page is wide."""
+    return min(most, int((_JOURNAL - 0.5) // width)) if size.get() == "journal" else most
+
+
 def new_figure(width: float, height: float) -> Canvas:
     """Empty figure (inches on a screen) that pyplot does not know."""
     figure = Canvas(figsize=sized(width, height), layout="constrained")
@@ -246,6 +251,11 @@ def dress(ax: Axes, *, grid: Literal["x", "y"] | None) -> None:
     )
     ax.tick_params(which="major", length=3.5)
     ax.tick_params(which="minor", length=2)
+
+
+def bracketed(window: object) -> str:
+    """Window such as [−1, +1], with a true minus and never broken over two lines."""
+    return str(window).replace("-", "−").replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def axis_label(ax: Axes, axis: Literal["x", "y"], text: str) -> None:

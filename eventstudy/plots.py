@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import pandas as pd
 
 from eventstudy._render import number, percent
 from eventstudy.errors import DataSourceError, InputError
+from eventstudy.models.base import model_words
 from eventstudy.windows import Window, WindowLike
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class Plotter:
         start : int, optional
             First session cumulated; that of the event window by default.
         ncols : int, optional
-            Panels side by side; up to three by default.
+            Panels side by side; up to three by default, two on a page.
         confidence : float, optional
             Level of the bands; that of the study by default.
         mark : mapping of session to str, optional
@@ -167,7 +167,7 @@ class Plotter:
 
         marks, level, total = self._marks(mark), self._level(confidence), "All security-events"
         parts = self._parts() | {total: self.results}
-        columns = min(3, len(parts)) if ncols is None else ncols
+        columns = min(_style.across(3, 2.6), len(parts)) if ncols is None else ncols
         if isinstance(columns, bool) or not isinstance(columns, int | np.integer) or columns < 1:
             raise InputError(f"ncols={ncols!r} is not a positive whole number.", remedy="Such as ncols=3.")
         columns = min(int(columns), len(parts))
@@ -362,7 +362,7 @@ class Plotter:
         unit = "forecast standard deviations" if standardized else "%"
         texts = [number(value if standardized else value * 100, 1) for value in values.ravel()]
         with _style.context():
-            wide = 0.4 if len(texts) <= MAX_NUMBERS else 0.22
+            wide = 0.4 if len(texts) <= MAX_NUMBERS and _style.size.get() != "journal" else 0.22
             left = max(map(_style.text_width, frame["name"])) / 72
             size = max(left + 1.7 + len(window) * wide, 6.4), _tall(rows)
             axes, own = _axes(ax, *size)
@@ -491,12 +491,9 @@ class Plotter:
             Sentences.
         """
         res = self.results
-        model, index, counts = res.study.model, res.fit.index, res.fit.n_obs
-        parts = re.findall(r"[A-Z]+(?=[A-Z][a-z]|$)|[A-Z]?[a-z]+|\d+", type(model).__name__)
-        name = " ".join(part if part.isupper() else part.lower() for part in parts) or type(model).__name__
-        inputs = ", ".join(model.benchmarks[:6]) + (", …" if len(model.benchmarks) > 6 else "")
+        index, counts = res.fit.index, res.fit.n_obs
         sentences = [
-            f"{name[:1].upper()}{name[1:]}{f' ({inputs})' if inputs else ''}, estimated over {self._unit}s "
+            f"{model_words(res.study.model)}, estimated over {self._unit}s "
             f"{' and '.join(_span(Window(*part)) for part in index.parts)} ({_range(counts)} usable returns); "
             f"n = {_events(len(res))}"
             f"{f', {len(res.dropped)} dropped' if len(res.dropped) else ''}."
@@ -710,7 +707,8 @@ def sized(size: Literal["screen", "journal", "slide"]) -> Iterator[None]:
     Parameters
     ----------
     size : {"screen", "journal", "slide"}
-        "journal": 6.5 inches wide, the text width of a page; figures of several panels need more and keep their width.
+        "journal": 6.5 inches wide, the text width of a page: fewer panels side by side, no numbers in a heat map.
+        What cannot be that narrow, such as three correlation matrices, keeps its width.
         "slide": 16 to 9. "screen", the default elsewhere: as each figure needs.
 
     Raises

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from eventstudy import _render
 from eventstudy._report_robustness import robustness
@@ -290,8 +291,11 @@ def _table(heading: str, frame: pd.DataFrame, note: str = "") -> dict[str, Any]:
     if long:
         note = f"{note} Paper shows the first {_SHORT} rows.".strip()
     cells = [list(zip(row, sort, strict=True)) for row, sort in zip(rows, zip(*order, strict=True), strict=True)]
-    wordy = [any(len(row[at]) > _WORDS for row in rows) for at in range(len(header))]
-    head = list(zip(header, wordy, strict=True))
+    kinds = [
+        "words" if any(len(row[at]) > _WORDS for row in rows) else "" if is_numeric_dtype(keys[name]) else "text"
+        for at, name in enumerate(keys.columns)
+    ]
+    head = list(zip(header, kinds, strict=True))
     return {"heading": heading, "note": note, "header": head, "rows": cells, "long": long}
 
 

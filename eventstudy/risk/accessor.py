@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 from eventstudy.errors import DroppedEventsWarning
 from eventstudy.inference.multiplicity import benjamini_hochberg
 from eventstudy.inference.resampling import Seed
+from eventstudy.models.base import model_words
 from eventstudy.risk._bars import BarsLike
 from eventstudy.risk._dependence_frame import beta_frame, together
 from eventstudy.risk._garch_frame import garch_frame
@@ -432,9 +433,12 @@ class Risk:
         """
         first, last = together(self.results, session, before, after, abnormal)
         level = self.results._level(confidence)
-        return correlation_change(
+        found = correlation_change(
             first, last, n_components=n_components, draws=draws, block=block, confidence=level, seed=seed
         )
+        study = self.results.study
+        about = f"Abnormal returns: {model_words(study.model)}." if abnormal else "Returns, not abnormal ones."
+        return replace(found, about=f"{about} Prices: {study.returns.source}." if study.returns.source else about)
 
     def contagion(
         self,

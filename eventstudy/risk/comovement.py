@@ -49,6 +49,8 @@ class CorrelationChange:
         What the correlations were made of.
     confidence : float
         Level of the intervals.
+    about : str
+        What was correlated and where it comes from, as the figure says it.
     """
 
     before: pd.DataFrame
@@ -59,6 +61,7 @@ class CorrelationChange:
     returns_before: pd.DataFrame
     returns_after: pd.DataFrame
     confidence: float
+    about: str = ""
 
     def __repr__(self) -> str:
         mean = self.tests.loc["mean_correlation"]

@@ -433,7 +433,7 @@ def test_the_distribution_shows_every_car(single) -> None:
     assert sum(bar.get_height() for bar in axes.patches if bar.get_height() < 100) == len(car)
     rug = next(line for line in axes.lines if line.get_gid() == "rug")
     assert sorted(rug.get_xdata()) == pytest.approx(sorted(car))
-    with pytest.raises(es.InputError, match="make no distribution"):
+    with pytest.raises(es.InputError, match="One security-event has a CAR over .* two or more make a distribution"):
         single.select(ticker="MSFT").plot.distribution(0, 1)
 
 
