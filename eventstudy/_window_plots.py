@@ -42,9 +42,8 @@ def windows_figure(
                 rows.count,
             )
             _draw_intervals(axes, part, colours)
-            head = _style.wrapped(
-                _style.bracketed(label) if label == str(window) else label, _PANEL * 72 - 10, _style.BODY, bold=True
-            )
+            shown = _style.bracketed(window) if label == str(window) else label
+            head = _style.wrapped(shown, _PANEL * 72 - 10, _style.BODY, bold=True)
             axes.set_title(head, fontsize=_style.BODY, fontweight="bold", color=_style.BLACK, pad=4)
             axes.spines["left"].set_visible(False)
             for at in rows.heads.values():

@@ -94,7 +94,7 @@ def test_every_kind_of_model_side_by_side(every_kind, sample_panel, events, quie
 
 def test_models_by_window(every_kind) -> None:
     table = every_kind.by_window()
-    assert table["window"].unique().tolist() == ["[0,\xa00]", "[0,\xa0+1]", "[−1,\xa0+5]"]
+    assert table["window"].unique().tolist() == ["[0, 0]", "[0, +1]", "[-1, +5]"]
     assert len(table) == 3 * len(EVERY_KIND)
     for window, part in table.groupby("window"):
         expected = every_kind.caar(*map(int, window.strip("[]").split(",")))
@@ -128,7 +128,7 @@ def test_the_figure_of_windows(every_kind) -> None:
         dots = next(part for part in axes.collections if part.get_gid() == "caar").get_offsets()
         assert np.asarray(dots)[:, 0] == pytest.approx(every_kind.caar(*window)["caar"].tolist())
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == list(EVERY_KIND)
-    assert every_kind.plot().get_xlabel().endswith("[0, 0] (%)")
+    assert every_kind.plot().get_xlabel().endswith("[0,\xa00] (%)")
 
 
 def test_the_mean_model_agrees_with_pandas(found, sample_panel) -> None:
