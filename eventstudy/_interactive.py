@@ -22,6 +22,7 @@ __all__ = ["Interactive", "library", "make"]
 
 # the colours of the other figures: Okabe and Ito (2008) without yellow
 _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444")
+_DASHES = ("solid", "dash", "dot", "dashdot")
 _FADED = 0.16
 _TAU = "{}s from the event"
 _MOST = 60  # securities whose paths and rows can still be told apart
@@ -262,12 +263,15 @@ def _paths(go: Any, res: EventStudyResults, marks: Mapping[int, str]) -> Interac
     cars = np.column_stack([res.car(event.start, tau)["car"] for tau in event.tau.tolist()])
     groups = res.groups
     which = res.car(event)["group"].tolist() if groups else [None] * len(res)
-    for name, group, path in zip(_names(res), which, cars, strict=True):
-        at = groups.index(group) if group in groups else 0
+    for row, (name, group, path) in enumerate(zip(_names(res), which, cars, strict=True)):
+        at = groups.index(group) if group in groups else 0 if groups else row
+        known = group in groups
+        line = {"width": 1.6, "color": _PALETTE[at % len(_PALETTE)]}
+        line["dash"] = _DASHES[at // len(_PALETTE) % len(_DASHES)]
         figure.add_scatter(
-            x=event.tau.tolist(), y=_clean(path), name=name, mode="lines", line={"width": 1.6,
-            "color": _PALETTE[at % len(_PALETTE)]}, legendgroup=_text(group) if group in groups else name,
-            legendgrouptitle={"text": _text(group), "font": {"size": 12}} if group in groups else None,
+            x=event.tau.tolist(), y=_clean(path), name=name, mode="lines", line=line,
+            legendgroup=_text(group) if known else name,
+            legendgrouptitle={"text": _text(group), "font": {"size": 12}} if known else None,
             hovertemplate=f"{name}, session %{{x:+d}}: %{{y:+.2%}}<extra></extra>",
         )  # fmt: skip
     note = _mark(figure, marks, event)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -176,3 +177,13 @@ def test_a_headline_says_when_interval_and_test_disagree(sample_panel, quiet) ->
     assert "Interval and test disagree" in _headline(res, [es.Window(0, 1)])[0]
     one = quiet(es.EventStudy(sample_panel, es.Events.at("2025-01-27", "NVDA"), es.MarketModel("SPY")))
     assert "disagree" not in _headline(one, [es.Window(0, 0)])[0]
+
+
+def test_paths_without_groups_can_be_told_apart(sample_panel, quiet) -> None:
+    from eventstudy import _interactive
+
+    names = ["NVDA", "AMD", "AVGO", "TSM", "MRVL", "VRT", "MSFT", "META", "AAPL", "ORCL"]
+    res = quiet(es.EventStudy(sample_panel, es.Events.at("2025-01-27", names), es.MarketModel("SPY")))
+    figures = {figure.heading: json.loads(figure.spec) for figure in _interactive.make(res, [es.Window(0, 1)])}
+    lines = [trace["line"] for trace in figures["Cumulative abnormal return of each security"]["data"]]
+    assert len({(line["color"], line["dash"]) for line in lines}) == len(names)
