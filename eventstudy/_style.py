@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
+import matplotlib
 import matplotlib.style
 import numpy as np
 import pandas as pd
@@ -76,6 +77,11 @@ def context() -> Iterator[None]:
 
 class Canvas(Figure):
     """A figure outside pyplot that shows itself in notebooks when it is the value of a cell."""
+
+    def draw(self, renderer: Any) -> None:
+        """Draw with letters as wide as they were measured, whoever saves it."""
+        with matplotlib.rc_context({"text.hinting": _RC["text.hinting"]}):
+            super().draw(renderer)
 
     def _repr_png_(self) -> bytes:
         out = io.BytesIO()
