@@ -12,11 +12,12 @@ from matplotlib.ticker import MaxNLocator
 from scipy import special
 
 from eventstudy import _style
+from eventstudy._captions import CROSS_CORRELATED
+from eventstudy._drawing import _axes
 from eventstudy._render import number, percent
 from eventstudy._render import p_value as shown_p
 from eventstudy.errors import InputError
 from eventstudy.models.arrays import windows_of
-from eventstudy.plots import CROSS_CORRELATED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["distribution", "estimation_fit", "model_comparison", "model_windows"]
 
 _MOST = 60  # events whose dots can still be told from a cloud
-
-
-def _axes(ax: Axes | None, width: float, height: float) -> tuple[Axes, bool]:
-    return (_style.new_figure(width, height).add_subplot(), True) if ax is None else (ax, _style.alone(ax))
 
 
 def _level(res: EventStudyResults) -> str:

@@ -11,9 +11,11 @@ import pandas as pd
 from matplotlib.colors import Normalize
 
 from eventstudy import _style
+from eventstudy._captions import _events, _per_cent, _sessions, _span
+from eventstudy._drawing import _axes, _tall, _zero
 from eventstudy._render import number, percent
 from eventstudy._render import p_value as shown_p
-from eventstudy.plots import Plotter, _axes, _events, _per_cent, _sessions, _span, _tall, _zero
+from eventstudy.plots import Plotter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

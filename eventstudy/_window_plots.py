@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eventstudy import _style
-from eventstudy.plots import ROW_INCHES, _draw_intervals, _events, _per_cent
+from eventstudy._captions import _events, _per_cent
+from eventstudy._drawing import ROW_INCHES, _draw_intervals
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
