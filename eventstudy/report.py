@@ -279,7 +279,7 @@ def _tables(res: EventStudyResults, windows: Sequence[Window]) -> list[dict[str,
 
 def _table(heading: str, frame: pd.DataFrame, note: str = "") -> dict[str, Any]:
     formats: dict[str, Callable[[object], str]] = dict.fromkeys(_PERCENT, _render.percent)
-    formats |= dict.fromkeys(_SIZES, lambda value: _render.percent(value).lstrip("+"))
+    formats |= dict.fromkeys(_SIZES, _render.size)
     formats |= {"p_value": _render.p_value, "df": lambda value: _render.number(value, 0)}
     shown = frame.head(_ROWS)
     header, rows = _render.Section(heading, shown, formats).cells()

@@ -1000,9 +1000,9 @@ class EventStudyResults:
         caar.insert(0, "window", [str(window) for window in chosen])
         caar = caar.drop(columns=["start", "end", "df"]).set_index("window")
         percent_columns: dict[str, Callable[[object], str]] = dict.fromkeys(
-            ("caar", "std_error", "ci_lower", "ci_upper"), _render.percent
+            ("caar", "ci_lower", "ci_upper"), _render.percent
         )
-        percent_columns["p_value"] = _render.p_value
+        percent_columns |= {"std_error": _render.size, "p_value": _render.p_value}
         level = f"{study.confidence:.0%}".replace("%", " %")
         sections = [_render.Section(f"Cumulative average abnormal return ({level} interval)", caar, percent_columns)]
         for window in chosen:
