@@ -7,7 +7,7 @@ AI security risks", published on Wednesday 29 January 2025 at 04:46 New York tim
 
 from __future__ import annotations
 
-import sys
+import argparse
 import warnings
 from pathlib import Path
 
@@ -94,4 +94,6 @@ def write_report(
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path("out/deepseek_2025"))
+    parser = argparse.ArgumentParser(description="The January 2025 DeepSeek study, offline.")
+    parser.add_argument("directory", nargs="?", type=Path, default=Path("out/deepseek_2025"), help="where to write")
+    main(parser.parse_args().directory)
