@@ -12,6 +12,8 @@ from matplotlib.ticker import MaxNLocator
 from scipy import special
 
 from eventstudy import _style
+from eventstudy._captions import CROSS_CORRELATED
+from eventstudy._drawing import _axes
 from eventstudy._render import number, percent
 from eventstudy._render import p_value as shown_p
 from eventstudy.errors import InputError
@@ -30,10 +32,6 @@ __all__ = ["distribution", "estimation_fit", "model_comparison", "model_windows"
 _MOST = 60  # events whose dots can still be told from a cloud
 
 
-def _axes(ax: Axes | None, width: float, height: float) -> tuple[Axes, bool]:
-    return (_style.new_figure(width, height).add_subplot(), True) if ax is None else (ax, _style.alone(ax))
-
-
 def _level(res: EventStudyResults) -> str:
     return f"{res.study.confidence:.0%}".replace("%", " %")
 
@@ -41,6 +39,14 @@ def _level(res: EventStudyResults) -> str:
 def _widest(names: Sequence[str]) -> float:
     """Inches of the longest name."""
     return max(_style.text_width(name, _style.BODY) for name in names) / 72
+
+
+def _note(first: EventStudyResults) -> str:
+    """What holds for every model: estimation window, shared dates and source."""
+    sentences = [f"Estimated over sessions {_style.bracketed(first.fit.index.words)}."]
+    sentences += [CROSS_CORRELATED] if first.shared_dates.clustered else []
+    sentences += [f"Prices: {first.study.returns.source}."] if first.study.returns.source else []
+    return " ".join(sentences)
 
 
 def model_comparison(
@@ -74,13 +80,13 @@ def model_comparison(
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(len(table) - 0.3, -1.1)
         _style.percent_axis(axes, "x")
-        _style.axis_label(axes, "x", f"cumulative abnormal return over {window} (%)")
+        _style.axis_label(axes, "x", f"cumulative abnormal return over {_style.bracketed(window)} (%)")
         counts = sorted({int(n) for n in table["n"]})
         n = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
         behind = "grey: the security-events" if len(first) <= _MOST else "grey: 5 to 95 % of the security-events"
         about = (
-            f"{n} security-event{'s' if n != '1' else ''}; bars: {_level(first)} interval of the mean; filled marker: "
-            f"it excludes zero; {behind}"
+            f"{n} security-event{'s' if n != '1' else ''}; bars: {_level(first)} interval of the mean, "
+            f"{' or '.join(table['std_error_from'].unique())} standard error; filled marker: it excludes zero; {behind}"
         )
         head: dict[str, Any] = {"textcoords": "offset points", "ha": "left", "va": "center", "annotation_clip": False}
         for at, (test, p) in enumerate(zip(table["test"], table["test_p"], strict=True)):
@@ -89,13 +95,10 @@ def model_comparison(
                 text, (1, at), (8, 0), xycoords=("axes fraction", "data"), **head, **_style.words(_style.BLACK)
             )
         if own:
-            source = first.study.returns.source
-            words = (
-                f"Test named: the one to read for this design. Estimated over sessions {first.fit.index.estimation}."
-            )
-            _style.footer(_style.figure_of(axes), f"{words} Prices: {source}." if source else words)
+            words = "Test named: the one to read for this design; it may disagree with the interval. "
+            _style.footer(_style.figure_of(axes), words + _note(first))
         _style.settle(axes)
-        _style.header(axes, f"Mean cumulative abnormal return over {window} by model", about)
+        _style.header(axes, f"Mean cumulative abnormal return over {_style.bracketed(window)} by model", about)
         _style.finish(axes, own)
     return axes
 
@@ -117,7 +120,7 @@ def model_windows(found: Comparison, windows: Sequence[Window]) -> Figure:
             excludes = (table["ci_lower"] > 0) | (table["ci_upper"] < 0)
             face = [colour if full else "white" for full in excludes]
             axes.scatter(table["caar"], y, s=30, c=face, edgecolors=colour, linewidths=1.4, zorder=4, gid="caar")
-            axes.set_title(str(window), fontsize=_style.BODY, fontweight="bold", color=_style.BLACK, pad=4)
+            axes.set_title(_style.bracketed(window), fontsize=_style.BODY, fontweight="bold", color=_style.BLACK, pad=4)
             axes.spines["left"].set_visible(False)
         panels[0].set_ylim(len(names) - 0.4, -0.6)
         _style.percent_axis(panels[0], "x")
@@ -130,9 +133,7 @@ def model_windows(found: Comparison, windows: Sequence[Window]) -> Figure:
             "excludes zero, hollow: it does not"
         )
         title = "Mean cumulative abnormal return by model and window"
-        note = f"Estimated over sessions {first.fit.index.words}."
-        source = f" Prices: {first.study.returns.source}." if first.study.returns.source else ""
-        _style.frame(figure, title, about, "mean cumulative abnormal return (%)", "", note + source)
+        _style.frame(figure, title, about, "mean cumulative abnormal return (%)", "", _note(first))
     return figure
 
 
@@ -144,7 +145,7 @@ def distribution(
     car = res.car(window)["car"].dropna().to_numpy()
     if len(car) < 2:
         raise InputError(
-            f"{len(car)} security-events have a CAR over {window}: they make no distribution.",
+            f"{'One' if len(car) else 'No'} security-event has a CAR over {window}; two or more make a distribution.",
             remedy="See res.plot.car(…) for a few.",
         )
     mean, median, sd = car.mean(), float(np.median(car)), car.std(ddof=1)
@@ -168,7 +169,7 @@ def distribution(
             axes.axvline(value, color=_style.PALETTE[1], linewidth=1.6, linestyle=dashes, zorder=3.5, label=name)
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         _style.percent_axis(axes, "x")
-        _style.axis_label(axes, "x", f"cumulative abnormal return over {window} (%)")
+        _style.axis_label(axes, "x", f"cumulative abnormal return over {_style.bracketed(window)} (%)")
         _style.axis_label(axes, "y", "security-events")
         skewness = ((car - mean) ** 3).mean() / car.std() ** 3 if sd > 0 else float("nan")
         about = (
@@ -179,7 +180,7 @@ def distribution(
         if own:
             _style.footer(_style.figure_of(axes), res.plot.note())
         _style.settle(axes)
-        _style.header(axes, f"Distribution of the cumulative abnormal returns over {window}", about)
+        _style.header(axes, f"Distribution of the cumulative abnormal returns over {_style.bracketed(window)}", about)
         _style.finish(axes, own)
     return axes
 
@@ -214,7 +215,7 @@ def estimation_fit(res: EventStudyResults, event: object) -> Figure:
     sigma = float(np.sqrt(fit.sigma2[at]))
     name, session = res.events["ticker"].iloc[at], panel.sessions[index.position[0]]
     with _style.context():
-        figure = _style.new_figure(8.6, 5.6)
+        figure = _style.new_figure(7.5, 5.4)
         grid = figure.add_gridspec(2, 2, width_ratios=(1.25, 1), height_ratios=(1, 1))
         scatter, time, normal = (figure.add_subplot(grid[place]) for place in ((slice(None), 0), (0, 1), (1, 1)))
         dots: dict[str, Any] = {"s": 13, "color": _style.PALETTE[0], "alpha": 0.55, "linewidths": 0, "zorder": 3}
@@ -262,7 +263,7 @@ def estimation_fit(res: EventStudyResults, event: object) -> Figure:
             for label, value in zip(fit.coef_names, fit.coef[at], strict=True)
         )
         about = (
-            f"{res.study.model!r}, {int(fit.n_obs[at])} sessions {index.estimation}; "
+            f"{int(fit.n_obs[at])} sessions {_style.bracketed(index.words)}; "
             f"{coefficients or 'nothing fitted'}; "
             f"σ {percent(sigma).lstrip('+')} a session; R² {number(fit.r2[at])}. Line: what is expected; diamonds: the "
             "event window, not fitted; shaded: ± 2 σ"

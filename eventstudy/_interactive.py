@@ -22,6 +22,7 @@ __all__ = ["Interactive", "library", "make"]
 
 # the colours of the other figures: Okabe and Ito (2008) without yellow
 _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444")
+_DASHES = ("solid", "dash", "dot", "dashdot")
 _FADED = 0.16
 _TAU = "{}s from the event"
 _MOST = 60  # securities whose paths and rows can still be told apart
@@ -100,6 +101,7 @@ def make(
 
 def _finish(figure: Any, heading: str, alt: str, height: int, note: str = "", **layout: Any) -> Interactive:
     axis = {"gridcolor": "#E6E6E6", "zerolinecolor": "#777777", "automargin": True, "title": {"standoff": 8}}
+    axis |= {"ticks": "outside", "tickcolor": "rgba(0,0,0,0)"}  # keeps the first labels of both axes apart
     figure.update_layout(
         template="none",
         font={"family": "system-ui, -apple-system, 'Segoe UI', sans-serif", "size": 13, "color": "#1A1A1A"},
@@ -152,11 +154,11 @@ def _mark(figure: Any, marks: Mapping[int, str], span: Window) -> str:
             x=tau, y=1, yref="paper", yanchor="bottom", text=f"<b>{letter}</b>", showarrow=False,
             font={"size": 12, "color": "#555555"}, hovertext=_text(words),
         )  # fmt: skip
-        told.append(f"{letter} (session {_signed(tau)}): {words}")
+        told.append(f"{letter} (session {_tau(tau)}): {words}")
     return "; ".join(told) + "." if told else ""
 
 
-def _signed(tau: int) -> str:
+def _tau(tau: int) -> str:
     return f"{tau:+d}".replace("-", "−") if tau else "0"
 
 
@@ -196,7 +198,7 @@ def _caar(go: Any, res: EventStudyResults, marks: Mapping[int, str]) -> Interact
     return _finish(
         figure,
         f"Cumulative average abnormal return with {level} interval",
-        f"Lines of the mean cumulative abnormal return from session {event.start:+d} to {event.end:+d}, of "
+        f"Lines of the mean cumulative abnormal return from session {_tau(event.start)} to {_tau(event.end)}, of "
         f"{'each group and of ' if not alone else ''}all {len(res)} security-events; it ends at "
         f"{_render.percent(last)}. The numbers are in the tables.",
         430,
@@ -265,20 +267,23 @@ def _paths(go: Any, res: EventStudyResults, marks: Mapping[int, str]) -> Interac
     cars = np.column_stack([res.car(event.start, tau)["car"] for tau in event.tau.tolist()])
     groups = res.groups
     which = res.car(event)["group"].tolist() if groups else [None] * len(res)
-    for name, group, path in zip(_names(res), which, cars, strict=True):
-        at = groups.index(group) if group in groups else 0
+    for row, (name, group, path) in enumerate(zip(_names(res), which, cars, strict=True)):
+        at = groups.index(group) if group in groups else 0 if groups else row
+        known = group in groups
+        line = {"width": 1.6, "color": _PALETTE[at % len(_PALETTE)]}
+        line["dash"] = _DASHES[at // len(_PALETTE) % len(_DASHES)]
         figure.add_scatter(
-            x=event.tau.tolist(), y=_clean(path), name=name, mode="lines", line={"width": 1.6,
-            "color": _PALETTE[at % len(_PALETTE)]}, legendgroup=_text(group) if group in groups else name,
-            legendgrouptitle={"text": _text(group), "font": {"size": 12}} if group in groups else None,
+            x=event.tau.tolist(), y=_clean(path), name=name, mode="lines", line=line,
+            legendgroup=_text(group) if known else name,
+            legendgrouptitle={"text": _text(group), "font": {"size": 12}} if known else None,
             hovertemplate=f"{name}, session %{{x:+d}}: %{{y:+.2%}}<extra></extra>",
         )  # fmt: skip
     note = _mark(figure, marks, event)
     return _finish(
         figure,
         "Cumulative abnormal return of each security",
-        f"Lines of the cumulative abnormal return of {len(res)} security-events from session {event.start:+d} to "
-        f"{event.end:+d}{', coloured by group' if groups else ''}. The numbers are in abnormal_returns.csv.",
+        f"Lines of the cumulative abnormal return of {len(res)} security-events from session {_tau(event.start)} to "
+        f"{_tau(event.end)}{', coloured by group' if groups else ''}. The numbers are in abnormal_returns.csv.",
         400 + 21 * max((which.count(name) for name in groups), default=len(res) // 3),
         note,
         xaxis={"title": {"text": _TAU.format(res.study.returns.unit)}},
@@ -301,17 +306,17 @@ def _heatmap(go: Any, res: EventStudyResults, marks: Mapping[int, str]) -> Inter
     figure = go.Figure(
         go.Heatmap(
             z=[_clean(row) for row in ar], x=event.tau.tolist(), y=_names(res), customdata=words, zmin=-most, zmax=most,
-            # blue to orange through white, told apart by all forms of colour blindness
-            colorscale=[[0, "#B35806"], [0.25, "#FDB863"], [0.5, "#F7F7F7"], [0.75, "#92C5DE"], [1, "#2166AC"]],
+            # red to blue through white as on paper, told apart by all forms of colour blindness
+            colorscale=[[0, "#B2182B"], [0.25, "#F4A582"], [0.5, "#F7F7F7"], [0.75, "#92C5DE"], [1, "#2166AC"]],
             colorbar={"tickformat": ".1%", "thickness": 12, "title": {"text": "AR", "side": "top"}}, xgap=1, ygap=1,
             hovertemplate="%{y}, session %{x:+d}, %{customdata}<extra></extra>",
         )
     )  # fmt: skip
-    told = "; ".join(f"session {_signed(tau)}: {words}" for tau, words in _marked(marks, event))
+    told = "; ".join(f"session {_tau(tau)}: {words}" for tau, words in _marked(marks, event))
     return _finish(
         figure,
         "Abnormal return by security and session",
-        f"Abnormal return of {len(res)} security-events on {len(event)} sessions as colours, orange negative and blue "
+        f"Abnormal return of {len(res)} security-events on {len(event)} sessions as colours, red negative and blue "
         f"positive. The numbers are in abnormal_returns.csv.",
         max(260, 110 + 20 * len(res)),
         f"Known news: {told}." if told else "",

@@ -55,6 +55,11 @@ def money(value: object, digits: int = 1) -> str:
     return number(figure, digits)
 
 
+def size(value: object) -> str:
+    """Decimal as per cent without a sign: of a standard error."""
+    return percent(value).lstrip("+")
+
+
 def p_value(value: object) -> str:
     """P-value with three decimals, ``<0.001`` below."""
     if value is None or math.isnan(float(value)):  # type: ignore[arg-type]
@@ -151,7 +156,7 @@ class Summary:
             parts += [f"% {section.title}", rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}", r"\toprule"]
             parts += [" & ".join(map(_latex, row)) + r" \\" for row in [header]]
             parts += [r"\midrule", *(" & ".join(map(_latex, row)) + r" \\" for row in rows)]
-            parts += [r"\bottomrule", r"\end{tabular}", ""]
+            parts += [r"\bottomrule", r"\end{tabular}", r"\bigskip", ""]
         return "\n".join(parts)
 
 
@@ -163,6 +168,7 @@ _LATEX = {
     "−": "$-$",
     "–": "--",
     "∞": r"$\infty$",
+    "[": "{[}",  # or LaTeX would read a length in a window that begins a row
     "<": "$<$",
     ">": "$>$",
     "\n": " ",

@@ -11,9 +11,11 @@ import pandas as pd
 from matplotlib.colors import Normalize
 
 from eventstudy import _style
+from eventstudy._captions import _events, _per_cent, _sessions, _span
+from eventstudy._drawing import _axes, _tall, _zero
 from eventstudy._render import number, percent
 from eventstudy._render import p_value as shown_p
-from eventstudy.plots import Plotter, _axes, _events, _per_cent, _sessions, _span, _tall, _zero
+from eventstudy.plots import Plotter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -199,7 +201,8 @@ def correlation_figure(change: CorrelationChange) -> Figure:
     }
     with _style.context():
         side = max(2.6, 0.5 + 0.17 * len(names))
-        figure = _style.new_figure(3 * side + 1.0, side + 1.6)
+        names_need = max(max(map(_style.text_width, names)) / 72 - 0.5, 0.0)
+        figure = _style.new_figure(3 * side + 1.0 + names_need, side + 1.6 + names_need)
         axes = list(figure.subplots(1, 3, sharey=True).flat)
         for ax, (title, frame) in zip(axes, panels.items(), strict=True):
             values = frame.to_numpy(np.float64).copy()

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
+import matplotlib
 import matplotlib.style
 import numpy as np
 import pandas as pd
@@ -54,6 +55,7 @@ _RC: dict[str, Any] = {
     "pdf.fonttype": 42,
     "svg.hashsalt": "eventstudy",
     "path.simplify": False,
+    "text.hinting": "none",  # hinted letters are wider than measured where dots are few
 }
 
 LEADER: dict[str, Any] = {
@@ -76,6 +78,11 @@ def context() -> Iterator[None]:
 class Canvas(Figure):
     """A figure outside pyplot that shows itself in notebooks when it is the value of a cell."""
 
+    def draw(self, renderer: Any) -> None:
+        """Draw with letters as wide as they were measured, whoever saves it."""
+        with matplotlib.rc_context({"text.hinting": _RC["text.hinting"]}):
+            super().draw(renderer)
+
     def _repr_png_(self) -> bytes:
         out = io.BytesIO()
         with context():
@@ -96,6 +103,11 @@ def sized(width: float, height: float) -> tuple[float, float]:
         wide = max(width, height * _SLIDE)
         return wide, wide / _SLIDE
     return width, height
+
+
+def across(most: int, width: float) -> int:
+    """Panels of so many inches side by side: ``most`` of them, or as many as a page is wide."""
+    return min(most, int((_JOURNAL - 0.5) // width)) if size.get() == "journal" else most
 
 
 def new_figure(width: float, height: float) -> Canvas:
@@ -245,6 +257,11 @@ def dress(ax: Axes, *, grid: Literal["x", "y"] | None) -> None:
     )
     ax.tick_params(which="major", length=3.5)
     ax.tick_params(which="minor", length=2)
+
+
+def bracketed(window: object) -> str:
+    """Window such as [−1, +1], with a true minus and never broken over two lines."""
+    return str(window).replace("-", "−").replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def axis_label(ax: Axes, axis: Literal["x", "y"], text: str) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eventstudy import _style
-from eventstudy.plots import ROW_INCHES, _draw_intervals, _per_cent
+from eventstudy._captions import _events, _per_cent
+from eventstudy._drawing import ROW_INCHES, _draw_intervals
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,9 +31,11 @@ def windows_figure(
         rows = _style.Rows.of(table, groups)
         figure = _style.new_figure(1.3 + _PANEL * len(windows), max(2.3 + ROW_INCHES * (rows.count + 1), 2.8))
         panels: list[Any] = list(np.atleast_1d(figure.subplots(1, len(windows), sharex=True, sharey=True)))
+        missing = False
         for axes, (label, window) in zip(panels, windows.items(), strict=True):
             _style.dress(axes, grid="x")
             car = res.car(window, confidence=confidence).set_index("event_id")
+            missing = missing or bool(car["car"].isna().any())
             part = _style.Rows(
                 car.loc[rows.frame["event_id"]].assign(group=rows.frame["group"].to_numpy()),
                 rows.y,
@@ -40,7 +43,8 @@ def windows_figure(
                 rows.count,
             )
             _draw_intervals(axes, part, colours)
-            head = _style.wrapped(label, _PANEL * 72 - 10, _style.BODY, bold=True)
+            shown = _style.bracketed(window) if label == str(window) else label
+            head = _style.wrapped(shown, _PANEL * 72 - 10, _style.BODY, bold=True)
             axes.set_title(head, fontsize=_style.BODY, fontweight="bold", color=_style.BLACK, pad=4)
             axes.spines["left"].set_visible(False)
             for at in rows.heads.values():
@@ -59,8 +63,8 @@ def windows_figure(
             tick.set_color(_style.darkened(colours[name]))
         level = _per_cent(confidence)
         about = (
-            f"{len(table)} security-events, one scale; bars: {level} interval; filled marker: the interval excludes "
-            "zero, hollow: it does not"
+            f"{_events(len(table))}, one scale; bars: {level} interval; filled marker: the interval excludes zero, "
+            f"hollow: it does not{'; none: a return is missing' if missing else ''}"
         )
         _style.frame(
             figure,

@@ -31,6 +31,8 @@ _MODELS = [
 ]
 _ZONES = ("America/New_York", "Europe/London", "Europe/Berlin", "Asia/Tokyo", "Asia/Hong_Kong", "UTC")
 _PEERS = ["MSFT", "NVDA", "GOOGL", "META", "AMZN", "AMD", "AVGO"]
+_FORMATS = {"statistic": "%.2f", "t": "%.2f", "p_value": "%.3f"}
+_ROW, _MOST = 35, 30  # pixels of a row; rows without scrolling
 _PERCENT = ("car", "caar", "std_error", "ci_lower", "ci_upper")
 
 
@@ -159,24 +161,26 @@ def _show(res: es.EventStudyResults, windows: list[es.Window]) -> None:
         for window in windows:
             st.subheader(f"Mean over {window}")
             st.caption(f"Recommended: {res.recommended(window)}")
-            st.dataframe(res.tests(window).drop(columns="null"), key=f"tests {window}")
+            _table(res.tests(window).drop(columns="null"), f"tests {window}")
     with securities:
         for window in windows:
             st.subheader(f"Securities over {window}")
-            frame = res.car(window)
-            shown = {name: frame[name] * 100 for name in _PERCENT if name in frame}
-            st.dataframe(
-                frame.assign(**shown),
-                hide_index=True,
-                key=f"car {window}",
-                column_config={name: st.column_config.NumberColumn(f"{name} (%)", format="%.2f") for name in shown},
-            )
+            _table(res.car(window), f"car {window}", hide_index=True)
     with files:
         st.download_button("Tables as CSV", _archive(res, windows), "eventstudy.zip", "application/zip", key="csv")
         st.download_button("Report", _report(res, windows), "report.html", "text/html", key="report")
         if len(res.dropped):
             st.subheader("Left out")
             st.dataframe(res.dropped, hide_index=True)
+
+
+def _table(frame: pd.DataFrame, key: str, **how: Any) -> None:
+    """Whole table, returns in per cent, no digits that nobody reads."""
+    shown = {name: frame[name] * 100 for name in _PERCENT if name in frame}
+    columns = {name: st.column_config.NumberColumn(f"{name} (%)", format="%.2f") for name in shown}
+    columns |= {name: st.column_config.NumberColumn(format=form) for name, form in _FORMATS.items() if name in frame}
+    height = _ROW * (min(len(frame), _MOST) + 1) + 3
+    st.dataframe(frame.assign(**shown), key=key, column_config=columns, height=height, **how)
 
 
 def _archive(res: es.EventStudyResults, windows: list[es.Window]) -> bytes:

@@ -45,7 +45,7 @@ def power_curves(results: SimulationResults) -> Figure:
             remedy="Such as drift=[0, 0.005, 0.01].",
         )
     table = results.rejection
-    columns = min(_COLUMNS, len(results.tests))
+    columns = min(_style.across(_COLUMNS, 1.95), len(results.tests))
     rows = math.ceil(len(results.tests) / columns)
     with _style.context():
         figure = _style.new_figure(max(1.95 * columns + 0.4, 5.0), 1.55 * rows + 1.2)

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from eventstudy import _render
 from eventstudy._paths import as_path
+from eventstudy._report_robustness import robustness
 from eventstudy.errors import DataSourceError, InputError
 from eventstudy.inference.base import TESTS
 from eventstudy.models.arrays import windows_of
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from eventstudy.compare import Comparison
     from eventstudy.results import EventStudyResults
 
 __all__ = ["ReportOptions", "html", "write_report"]
@@ -45,7 +48,8 @@ _PERCENT = (
 _SIZES = ("std_error", "sigma")  # no sign
 _WORDS = 28  # characters of a cell that is read as a sentence
 _ROWS = 500  # rows of a table that people still read; the files hold the rest
-_SPANS = ((0, 0), (-1, 0), (0, 1), (-1, 1), (0, 2), (-2, 2), (0, 5), (-5, 5), (0, 10), (-10, 10))
+_LEAST = 8  # CARs that make a distribution
+_SHORT = 60  # rows that a screen shows without scrolling inside the table, and paper at all; securities of a picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,8 @@ class ReportOptions:
         in any case.
     findings : mapping of str to str, optional
         What the author concludes: a claim or heading, and the evidence in a few sentences.
+    comparison : Comparison, optional
+        The same events under other models, for the section on robustness; the simplest ones by default.
     """
 
     title: str = "Event study"
@@ -78,6 +84,7 @@ class ReportOptions:
     notes: Mapping[str, str] | None = None
     interactive: bool = True
     findings: Mapping[str, str] | None = None
+    comparison: Comparison | None = None
 
 
 def write_report(
@@ -152,12 +159,13 @@ def html(res: EventStudyResults, windows: Sequence[Window], options: ReportOptio
         library=library,
         pictures=_pictures(res, windows, marks),
         data=_data_tables(res, windows, options),
-        robustness=_robustness(res, windows),
+        robustness=[_table(*one) for one in robustness(res, windows, options.comparison)],
         tables=_tables(res, windows),
         methods=_methods(res, windows),
         manifest=json.dumps(res.manifest, indent=2),
         created=res.manifest["created"],
         p_value=_render.p_value,
+        short=_SHORT,
     )
     return text
 
@@ -175,8 +183,14 @@ def _headline(res: EventStudyResults, windows: Sequence[Window]) -> list[str]:
         )
         p_value = one.result.p_value
         if np.isfinite(p_value):
-            found = "differs from zero" if p_value < 1 - res.study.confidence else "cannot be told from zero"
+            differs = bool(p_value < 1 - res.study.confidence)
+            found = "differs from zero" if differs else "cannot be told from zero"
             words += f"; by {one.name} it {found} (p {_comparison(p_value)})"
+            if differs == bool(caar["ci_lower"] <= 0 <= caar["ci_upper"]):
+                words += (
+                    f". Interval and test disagree: the interval rests on the {caar['std_error_from']} standard error, "
+                    "the test on another yardstick, so the finding is fragile"
+                )
         said.append(words + ".")
     return said
 
@@ -244,39 +258,6 @@ def _quality(res: EventStudyResults) -> pd.DataFrame:
     )
 
 
-def _robustness(res: EventStudyResults, windows: Sequence[Window]) -> list[dict[str, Any]]:
-    """The CAAR over other windows, each with the test to read."""
-    event = res.fit.index.event
-    spans = [Window(*span) for span in _SPANS]
-    chosen = list(dict.fromkeys([*windows, *(span for span in spans if span in event)]))
-    rows = []
-    for window in chosen:
-        caar, one = res.caar(window).iloc[0], res.recommended(window)
-        rows.append(
-            {
-                "window": str(window),
-                "caar": caar["caar"],
-                "ci_lower": caar["ci_lower"],
-                "ci_upper": caar["ci_upper"],
-                "n": int(caar["n"]),
-                "test": one.name,
-                "p_value": one.result.p_value,
-            }
-        )
-    note = "The p-values are not adjusted for the number of windows looked at: one in twenty is below 0.05 by chance."
-    found = [_table("By window", pd.DataFrame(rows), note)]
-    if (others := res.confounders) is not None:
-        keep = ["caar", "n", "std_error", "p_value", "ci_lower", "ci_upper"]
-        note = (
-            f"Clean: no other dated event{others.near} in the window; see the table of them under Data. The parts were "
-            "not drawn at random: their difference is a description."
-        )
-        for window in windows:
-            frame = res.split_by_confounding(others.calendar, window, reach=others.reach)
-            found.append(_table(f"With and without other dated events over {window}", frame[keep], note))
-    return found
-
-
 def _tables(res: EventStudyResults, windows: Sequence[Window]) -> list[dict[str, Any]]:
     """Heading, note, header and rows of every table of results."""
     caar = pd.concat([res.caar(window) for window in windows]).drop(columns=["start", "end"])
@@ -299,7 +280,7 @@ def _tables(res: EventStudyResults, windows: Sequence[Window]) -> list[dict[str,
 
 def _table(heading: str, frame: pd.DataFrame, note: str = "") -> dict[str, Any]:
     formats: dict[str, Callable[[object], str]] = dict.fromkeys(_PERCENT, _render.percent)
-    formats |= dict.fromkeys(_SIZES, lambda value: _render.percent(value).lstrip("+"))
+    formats |= dict.fromkeys(_SIZES, _render.size)
     formats |= {"p_value": _render.p_value, "df": lambda value: _render.number(value, 0)}
     shown = frame.head(_ROWS)
     header, rows = _render.Section(heading, shown, formats).cells()
@@ -307,9 +288,16 @@ def _table(heading: str, frame: pd.DataFrame, note: str = "") -> dict[str, Any]:
     order = [[_sort_key(value) for value in keys[name]] for name in keys.columns]
     if len(frame) > _ROWS:
         note = f"{note} The first {_ROWS} of {len(frame):,} rows; the files of the study hold all.".strip()
+    long = len(shown) > _SHORT
+    if long:
+        note = f"{note} Paper shows the first {_SHORT} rows.".strip()
     cells = [list(zip(row, sort, strict=True)) for row, sort in zip(rows, zip(*order, strict=True), strict=True)]
-    wordy = [any(len(row[at]) > _WORDS for row in rows) for at in range(len(header))]
-    return {"heading": heading, "note": note, "header": list(zip(header, wordy, strict=True)), "rows": cells}
+    kinds = [
+        "words" if any(len(row[at]) > _WORDS for row in rows) else "" if is_numeric_dtype(keys[name]) else "text"
+        for at, name in enumerate(keys.columns)
+    ]
+    head = list(zip(header, kinds, strict=True))
+    return {"heading": heading, "note": note, "header": head, "rows": cells, "long": long}
 
 
 def _sort_key(value: object) -> str:
@@ -367,7 +355,7 @@ def _pictures(
             path,
         )
     ]
-    if len(res) <= _ROWS:
+    if len(res) <= _SHORT:
         alt = (
             f"Cumulative abnormal return of each of {len(res)} security-events over {first} with its interval; the "
             f"mean is {_render.percent(caar['caar'])}. The numbers are in the table of securities."
@@ -375,6 +363,12 @@ def _pictures(
         drawn.append((f"Securities over {first}", alt, plot.car(first.start, first.end)))
         alt = "Abnormal return of each security-event on each session, as colours; numbers in abnormal_returns.csv."
         drawn.append(("Abnormal returns by security and session", alt, plot.heatmap(mark=marks)))
+    if int(caar["n"]) >= _LEAST:
+        alt = (
+            f"Histogram of the cumulative abnormal returns of {int(caar['n'])} security-events over {first} with the "
+            "normal curve, their mean and their median."
+        )
+        drawn.append((f"Distribution over {first}", alt, plot.distribution(first)))
     return [(heading, alt, _picture(figure)) for heading, alt, figure in drawn]
 
 

@@ -49,6 +49,7 @@ from eventstudy.overlap import contaminated
 from eventstudy.windows import Window, WindowLike
 
 if TYPE_CHECKING:
+    from eventstudy.compare import Comparison
     from eventstudy.event_calendar import EventCalendar
     from eventstudy.events import ResolvedEvents
     from eventstudy.impact import MarketImpact
@@ -943,7 +944,8 @@ class EventStudyResults:
         if thin:
             notes.append(f"{thin} security-events lack returns on some sessions of the event window.")
         if len(self.dropped):
-            notes.append(f"{len(self.dropped)} security-events were left out; see the table of dropped events.")
+            left = "1 security-event was" if len(self.dropped) == 1 else f"{len(self.dropped)} security-events were"
+            notes.append(f"{left} left out; see the table of dropped events.")
         if self.study.outliers is not None:
             notes.append(
                 f"Estimation returns further than {self.study.outliers:g} robust standard deviations from the median "
@@ -997,9 +999,9 @@ class EventStudyResults:
         caar.insert(0, "window", [str(window) for window in chosen])
         caar = caar.drop(columns=["start", "end", "df"]).set_index("window")
         percent_columns: dict[str, Callable[[object], str]] = dict.fromkeys(
-            ("caar", "std_error", "ci_lower", "ci_upper"), _render.percent
+            ("caar", "ci_lower", "ci_upper"), _render.percent
         )
-        percent_columns["p_value"] = _render.p_value
+        percent_columns |= {"std_error": _render.size, "p_value": _render.p_value}
         level = f"{study.confidence:.0%}".replace("%", " %")
         sections = [_render.Section(f"Cumulative average abnormal return ({level} interval)", caar, percent_columns)]
         for window in chosen:
@@ -1104,6 +1106,7 @@ class EventStudyResults:
         notes: Mapping[str, str] | None = None,
         interactive: bool = True,
         findings: Mapping[str, str] | None = None,
+        comparison: Comparison | None = None,
     ) -> Path:
         """Write the study as one self-contained HTML file: question, design, figures, tables, methods, manifest.
 
@@ -1128,6 +1131,9 @@ class EventStudyResults:
             without scripts, get still pictures in any case.
         findings : mapping of str to str, optional
             What you conclude: a claim or heading, and the evidence in a few sentences; put first among the findings.
+        comparison : Comparison, optional
+            The same events under other models, from :func:`compare`, for the section on robustness; by default the
+            study again with the constant mean and, where its model has one benchmark, with that.
 
         Raises
         ------
@@ -1138,7 +1144,7 @@ class EventStudyResults:
         """
         from eventstudy.report import ReportOptions, write_report
 
-        options = ReportOptions(title, question, marks, tables, notes, interactive, findings)
+        options = ReportOptions(title, question, marks, tables, notes, interactive, findings, comparison)
         return write_report(self, path, self._chosen(windows), options)
 
     @functools.cached_property

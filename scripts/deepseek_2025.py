@@ -9,7 +9,7 @@ volume.
 
 from __future__ import annotations
 
-import sys
+import argparse
 import warnings
 from pathlib import Path
 
@@ -84,7 +84,6 @@ def write_report(
     study: Study, benchmark: str, claims: list[verdict.Claim], comparison: es.Comparison, path: Path
 ) -> None:
     """The report of one estimation, with the verdict first."""
-    heading = "Models of normal returns, 29 January"
     study.marked(benchmark).report(
         path,
         windows=WINDOWS,
@@ -92,11 +91,12 @@ def write_report(
         question=QUESTION,
         marks=MARKS,
         findings={f"{one.claim}? {one.answer}.": one.evidence for one in claims},
-        tables={heading: comparison.caar(0, 0).reset_index()},
-        notes={heading: "Mean abnormal return of all stocks under each model; test: the one to read."},
+        comparison=comparison,
     )
 
 
 if __name__ == "__main__":
-    given = dict(enumerate(sys.argv))
-    main(Path(given.get(1, "out/deepseek_2025")), given.get(2, "sample"))
+    parser = argparse.ArgumentParser(description="The January 2025 DeepSeek study, offline unless told otherwise.")
+    parser.add_argument("directory", nargs="?", type=Path, default=Path("out/deepseek_2025"), help="where to write")
+    parser.add_argument("source", nargs="?", default="sample", help="of the prices: sample, yahoo, or a path")
+    main(**vars(parser.parse_args()))

@@ -23,7 +23,6 @@ __all__ = [
     "draw",
     "plain_comparison",
     "records_of",
-    "report_tables",
     "summary_of",
     "write_comparison",
 ]
@@ -149,8 +148,3 @@ def write_comparison(found: Comparison, directory: Path, plots: bool) -> list[st
         save(found.plot_windows(), directory / "comparison.png")
         names.append("comparison.png")
     return names
-
-
-def report_tables(found: Comparison | None) -> dict[str, pd.DataFrame] | None:
-    """Tables that a report shows of a comparison."""
-    return None if found is None else {"Comparison of models": found.by_window()}

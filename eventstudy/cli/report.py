@@ -37,7 +37,6 @@ from eventstudy.cli.options import (
     StrictPrices,
     Zone,
 )
-from eventstudy.cli.outputs import report_tables
 from eventstudy.cli.request import Request
 
 __all__ = ["report"]
@@ -95,5 +94,5 @@ def report(
     """
     loaded = Request.of(ctx.params).load()
     res = loaded.fit()
-    tables = report_tables(loaded.compare() if len(loaded.models) > 1 else None)
-    tell(f"report written to {res.report(to, windows=loaded.windows.car, title=title, tables=tables)}")
+    found = loaded.compare() if len(loaded.models) > 1 else None
+    tell(f"report written to {res.report(to, windows=loaded.windows.car, title=title, comparison=found)}")

@@ -47,7 +47,6 @@ from eventstudy.cli.outputs import (
     comparison_summary,
     draw,
     records_of,
-    report_tables,
     summary_of,
     write_comparison,
 )
@@ -166,8 +165,7 @@ def run(
     if found is not None:
         tell(f"comparison written to {out}: {', '.join(write_comparison(found, out, plots))}")
     if report:
-        tables = report_tables(found)
-        tell(f"report written to {res.report(out / 'report.html', windows=windows.car, tables=tables)}")
+        tell(f"report written to {res.report(out / 'report.html', windows=windows.car, comparison=found)}")
     if excel:
         tell(f"workbook written to {res.to_excel(out / 'tables.xlsx', windows=windows.car)}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -11,7 +12,7 @@ from eventstudy.kernels import WindowSums
 from eventstudy.panel import ReturnPanel
 from eventstudy.windows import EventIndex, Window
 
-__all__ = ["ModelFit", "NormalReturnModel"]
+__all__ = ["ModelFit", "NormalReturnModel", "model_words"]
 
 
 class ModelFit(Protocol):
@@ -78,6 +79,14 @@ class ModelFit(Protocol):
     def take(self, which: Any) -> ModelFit:
         """Fits of some of the events."""
         ...
+
+
+def model_words(model: NormalReturnModel) -> str:
+    """Model and its inputs as a reader says them: ``Market model (SPY)``."""
+    parts = re.findall(r"[A-Z]+(?=[A-Z][a-z]|$)|[A-Z]?[a-z]+|\d+", type(model).__name__)
+    name = " ".join(part if part.isupper() else part.lower() for part in parts) or type(model).__name__
+    inputs = ", ".join(model.benchmarks[:6]) + (", …" if len(model.benchmarks) > 6 else "")
+    return f"{name[:1].upper()}{name[1:]}{f' ({inputs})' if inputs else ''}"
 
 
 @runtime_checkable

@@ -86,7 +86,7 @@ def together(
     rows = np.flatnonzero(index.position == at)
     if len(rows) < 2:
         raise InputError(
-            f"{len(rows)} events have the event session {days[at]:%Y-%m-%d}; two or more have correlations.",
+            f"Correlations need two events on one session; {days[at]:%Y-%m-%d} is that of {len(rows) or 'none'}.",
             remedy="Name a session that several events share.",
             date=days[at],
         )

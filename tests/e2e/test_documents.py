@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from factor_files import write_factor_files
+from typer.testing import CliRunner
+
+import eventstudy as es
+from eventstudy import cli
+from eventstudy.data import load_factors
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -19,8 +27,27 @@ BLOCKS = [
 ]
 
 
+# What a block downloads, and what stands in for it without a network.
+LOCAL = {
+    'start="2023-06-01", end="2025-06-30", source="yahoo"': 'source="sample"',
+    'load_factors("ff5")': 'load_factors("ff5", source="factors")',
+}
+NETWORK = re.compile(r"--source yahoo|eventstudy (fetch|serve|doctor|cache (snapshot|clear)|--install-completion)")
+COMMANDS = dict.fromkeys(
+    re.split(r" #| && ", line)[0].strip()
+    for path in DOCUMENTS
+    for block in re.findall(r"```sh\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith("eventstudy ") and not NETWORK.search(line)
+)
+
+
 @pytest.mark.parametrize("code", BLOCKS)
 def test_python_blocks_run_as_written(code: str, tmp_path: Path) -> None:
+    if any(download in code for download in LOCAL):
+        write_factor_files(tmp_path / "factors")
+        for download, local in LOCAL.items():
+            code = code.replace(download, local)
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
 
@@ -49,6 +76,36 @@ def test_commands_of_the_readme_run(tmp_path: Path) -> None:
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "mine" / "car.csv").is_file()
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory) -> Path:
+    """A folder with the files that the commands of the documents name."""
+    folder = tmp_path_factory.mktemp("commands")
+    (folder / "events.csv").write_text("ticker,timestamp\nMSFT,2025-01-29T04:46-05:00\nNVDA,2025-01-27\n")
+    es.load_prices(["MSFT", "NVDA", "SPY", "SMH"], source="sample").to_parquet(folder / "prices.parquet")
+    name = "F-F_Research_Data_Factors_daily_CSV.zip"
+    shutil.copy(write_factor_files(folder / "factors") / name, folder / name)
+    load_factors(folder / name).to_csv(folder / "factors.csv")
+    return folder
+
+
+@pytest.mark.parametrize("line", [line for line in COMMANDS if "power" not in line])
+def test_commands_of_the_documents_run(line: str, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workplace)
+    monkeypatch.setenv("EVENTSTUDY_CACHE", str(workplace / "cache"))
+    if "study.toml" in line and not Path("study.toml").exists():
+        CliRunner().invoke(cli.app, ["init"])
+    again = ["--force"] if line == "eventstudy init" else []
+    done = CliRunner().invoke(cli.app, [*shlex.split(line)[1:], *again])
+    assert done.exit_code == 0, done.output
+
+
+def test_no_block_escapes_the_tests() -> None:
+    kinds = {
+        kind for path in DOCUMENTS for kind in re.findall(r"^```(\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert kinds <= {"python", "sh", "toml", "text"}
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

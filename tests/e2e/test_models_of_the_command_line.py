@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import warnings
-import zipfile
 from dataclasses import fields
 from datetime import datetime
 from functools import partial
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from factor_files import write_factor_files
 from typer.testing import CliRunner
 
 import eventstudy as es
@@ -98,24 +98,7 @@ def agree(found: pd.DataFrame, expected: pd.DataFrame) -> None:
 
 @pytest.fixture
 def folder(tmp_path):
-    """Fama–French files in the library's layout, made up on the sample's sessions."""
-    days = es.load_prices("SPY", source="sample").index
-    rng = np.random.default_rng(5)
-    where = tmp_path / "factors"
-    where.mkdir()
-    layout = {
-        "F-F_Research_Data_Factors_daily": ["Mkt-RF", "SMB", "HML", "RF"],
-        "F-F_Research_Data_5_Factors_2x3_daily": ["Mkt-RF", "SMB", "HML", "RMW", "CMA", "RF"],
-        "F-F_Momentum_Factor_daily": ["Mom"],
-    }
-    for name, columns in layout.items():
-        values = rng.normal(0, 0.6, (len(days), len(columns))).round(2)
-        if columns[-1] == "RF":
-            values[:, -1] = 0.02
-        rows = [f"{day:%Y%m%d}, {', '.join(map(str, row))}" for day, row in zip(days, values, strict=True)]
-        with zipfile.ZipFile(where / f"{name}_CSV.zip", "w") as archive:
-            archive.writestr(f"{name}.csv", "\n".join(["Made up", "", f",{','.join(columns)}", *rows, ""]))
-    return where
+    return write_factor_files(tmp_path / "factors")
 
 
 # --- the registry -----------------------------------------------------------------------------------------
@@ -329,7 +312,9 @@ def test_a_study_file_holds_all_of_it(tmp_path):
         "comparison.png",
         "diagnostics.csv",
     } <= written
-    assert "Comparison of models" in Path("out/report.html").read_text(encoding="utf-8")
+    page = Path("out/report.html").read_text(encoding="utf-8")
+    assert "By model" in page
+    assert ">this study<" not in page
     frame = pd.read_csv("out/comparison.csv")
     assert frame["window"].unique().tolist() == ["0:1"]
     assert frame["caar"].tolist() == pytest.approx([res.caar(0, 1)["caar"].iloc[0] for res in results], rel=1e-12)
@@ -454,7 +439,9 @@ def test_securities_with_the_names_of_factors(folder):
 
 def test_a_report_shows_the_comparison():
     call("report", "events.csv", "-b", "SPY", "--compare", "mean", *WINDOWS, "--to", "r.html")
-    assert "Comparison of models" in Path("r.html").read_text(encoding="utf-8")
+    page = Path("r.html").read_text(encoding="utf-8")
+    assert "By model" in page
+    assert ">this study<" not in page  # as without --compare
 
 
 def test_power_takes_the_models_that_need_no_factors():

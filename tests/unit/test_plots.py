@@ -21,7 +21,8 @@ from matplotlib.figure import Figure
 
 import eventstudy as es
 from eventstudy import _style
-from eventstudy.plots import SESSIONS, Plotter, save
+from eventstudy._captions import SESSIONS
+from eventstudy.plots import Plotter, save
 
 Results = es.EventStudyResults
 EVENT = 300

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -156,7 +158,7 @@ def test_summary_of_a_study_shows_the_results(summary):
             assert number(t.loc[name, "statistic"]) in text
             assert p_value(t.loc[name, "p_value"]) in text
     assert "2 security-events share 1 event date" in text
-    assert "1 security-events were left out" in text
+    assert "1 security-event was left out" in text
     for note in summary.caveats():
         assert note in text
 
@@ -167,3 +169,19 @@ def test_summary_chooses_windows(summary):
     html = summary._repr_html_()
     assert html.startswith("<h3>Event study</h3>")
     assert r"time\_series\_t" in summary.summary().to_latex()
+
+
+def test_a_row_that_begins_with_a_window_is_no_length_to_latex():
+    """``\\\\`` and ``\\midrule`` take a length in brackets, and look for it on the next line."""
+    table = Section("Means", pd.DataFrame({"window": ["[0, +1]", "[-1, +1]"], "caar": [0.1, 0.2]}))
+    text = Summary("Study", [], [table]).to_latex()
+    assert not re.search(r"(\\\\|\\midrule)\s*\[", text)
+    assert "{[}0, +1]" in text
+
+
+def test_a_standard_error_has_no_sign(summary):
+    shown = percent(summary.caar(0, 0)["std_error"].iloc[0])
+    text = str(summary.summary((0, 0)))
+    assert shown.startswith("+")
+    assert shown not in text
+    assert shown[1:] in text

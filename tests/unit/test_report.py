@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -77,7 +78,7 @@ def test_nothing_is_fetched_and_pictures_have_words(text) -> None:
     outside = [link for link in page.links if not link.startswith(("data:image/svg+xml;base64,", "#"))]
     assert outside == ["data:,"]  # no icon
     assert not re.search(r"@import|url\(", text)
-    assert len(page.alts) == 3
+    assert len(page.alts) == 3  # three securities make no distribution
     assert all(alt and len(alt) > 40 for alt in page.alts)
     assert 'lang="en"' in text
 
@@ -90,7 +91,8 @@ def test_many_events_are_cut_and_said_to_be(synthetic, study_of, events_at, tmp_
     )
     text = study_of(frame, events).report(tmp_path / "r.html", interactive=False).read_text(encoding="utf-8")
     assert "The first 500 of 760 rows" in text
-    assert len(Page(text).alts) == 1
+    assert "Paper shows the first 60 rows." in text
+    assert [alt.split()[0] for alt in Page(text).alts if alt] == ["Lines", "Histogram"]  # what paper can show of many
 
 
 def test_a_file_that_cannot_be_written(res, tmp_path: Path) -> None:
@@ -141,3 +143,47 @@ def test_the_data_table_counts_gaps_stale_returns_and_the_largest_move(
     assert found["zero returns"] == 2
     assert found["of"] - found["usable"] == 1
     assert found["missing in event window"] == 1
+
+
+def test_robustness_by_model_needs_no_comparison_and_takes_one(res, sample_panel, quiet, tmp_path) -> None:
+    from eventstudy._report_robustness import robustness
+
+    window = es.Window(0, 1)
+    tables = {heading: frame for heading, frame, _ in robustness(res, [window], None)}
+    table = tables["By model"].set_index("model")
+    assert list(table.index) == ["this study", "constant mean", "market adjusted"]
+    for name, model in (("constant mean", es.MeanAdjusted()), ("market adjusted", es.MarketAdjusted("SPY"))):
+        other = quiet(es.EventStudy(sample_panel, res.study.events, model))
+        assert table.loc[name, "caar"] == other.caar(window)["caar"].iloc[0]
+    factors = es.FactorModel(["SPY", "SMH"])
+    found = quiet_compare(sample_panel, res.study.events, {"two factors": factors, "market": es.MarketModel("SPY")})
+    text = res.report(tmp_path / "r.html", comparison=found, interactive=False).read_text(encoding="utf-8")
+    assert "two factors" in text
+    assert "constant mean" not in text
+
+
+def quiet_compare(panel, events, models) -> es.Comparison:
+    with pytest.warns(es.ClusteredEventsWarning):
+        return es.compare(panel, events, models)
+
+
+def test_a_headline_says_when_interval_and_test_disagree(sample_panel, quiet) -> None:
+    from eventstudy.report import _headline
+
+    chips = ["NVDA", "AMD", "AVGO", "TSM", "MRVL", "VRT", "MSFT", "META", "AAPL", "ORCL"]
+    res = quiet(es.EventStudy(sample_panel, es.Events.at("2025-01-27", chips), es.MarketModel("SPY")))
+    caar, p_value = res.caar(0, 1).iloc[0], res.recommended(0, 1).result.p_value
+    assert (caar["ci_upper"] < 0, p_value > 0.05) == (True, True)
+    assert "Interval and test disagree" in _headline(res, [es.Window(0, 1)])[0]
+    one = quiet(es.EventStudy(sample_panel, es.Events.at("2025-01-27", "NVDA"), es.MarketModel("SPY")))
+    assert "disagree" not in _headline(one, [es.Window(0, 0)])[0]
+
+
+def test_paths_without_groups_can_be_told_apart(sample_panel, quiet) -> None:
+    from eventstudy import _interactive
+
+    names = ["NVDA", "AMD", "AVGO", "TSM", "MRVL", "VRT", "MSFT", "META", "AAPL", "ORCL"]
+    res = quiet(es.EventStudy(sample_panel, es.Events.at("2025-01-27", names), es.MarketModel("SPY")))
+    figures = {figure.heading: json.loads(figure.spec) for figure in _interactive.make(res, [es.Window(0, 1)])}
+    lines = [trace["line"] for trace in figures["Cumulative abnormal return of each security"]["data"]]
+    assert len({(line["color"], line["dash"]) for line in lines}) == len(names)

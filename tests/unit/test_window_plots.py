@@ -41,7 +41,7 @@ def test_names_stand_beside_their_rows(res) -> None:
     axes = res.plot.windows([(0, 0), (0, 1)]).axes[0]
     labels = {tick.get_text(): y for tick, y in zip(axes.get_yticklabels(), axes.get_yticks(), strict=True)}
     assert labels == {"Software": 0, "MSFT": 1, "CRM": 2, "Chips": 3, "NVDA": 4, "AMD": 5}
-    assert axes.get_title() == "[0, 0]"
+    assert axes.get_title() == "[0,\xa00]"
 
 
 def test_windows_that_cannot_be_drawn(res) -> None:
