@@ -99,4 +99,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="The January 2025 DeepSeek study, offline unless told otherwise.")
     parser.add_argument("directory", nargs="?", type=Path, default=Path("out/deepseek_2025"), help="where to write")
     parser.add_argument("source", nargs="?", default="sample", help="of the prices: sample, yahoo, or a path")
-    main(**vars(parser.parse_args()))
+    given = parser.parse_args()
+    main(given.directory, given.source)
