@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # Sessions to annotate: relative session or date → short text.
 Marks: TypeAlias = Mapping[Any, str]
 
+LABEL_SHARE = 0.4  # of the width of the axes that labels at the ends of lines may take
 MAX_LABELS = 30  # lines that can still be labelled at their ends
 DAGGER = "†"
 NO_GROUP = "no group"
@@ -205,7 +206,8 @@ class Captions:
         """Words around a chart over time, each measured and placed where nothing else is."""
         from eventstudy import _style
 
-        labels = [end for end in ends if end is not None]
+        most = LABEL_SHARE * _style.size_points(axes)[0]
+        labels = [replace(end, text=_style.shortened(end.text, most)) for end in ends if end is not None]
         marks = [mark for mark in marks if mark.tau in window]
         _zero(axes, "y")
         _style.percent_axis(axes, "y")

@@ -184,6 +184,15 @@ def wrapped(text: str, width: float, size: float, *, bold: bool = False) -> str:
     return "\n".join(lines)
 
 
+def shortened(text: str, width: float) -> str:
+    """Text without its middle where it is wider than ``width`` points; names often differ at their ends."""
+    kept, shown = len(text), text
+    while kept > 4 and text_width(shown) > width:
+        kept -= 1
+        shown = f"{text[: kept - kept // 2]}…{text[len(text) - kept // 2 :]}"
+    return shown
+
+
 def figure_of(ax: Axes) -> Figure:
     """The whole figure that the axes are on."""
     figure = ax.get_figure(root=True)

@@ -86,3 +86,17 @@ def test_figures_of_models_and_correlations_say_where_they_come_from(sample_pane
         assert "Prices: bundled sample of Yahoo Finance data (adjusted close)." in words
     assert "Abnormal returns: Market model (SPY)." in matrices.about
     assert "cross-correlated" in " ".join(text.get_text() for text in found.plot(0, 0).figure.texts).replace("\n", " ")
+
+
+def test_long_names_at_the_ends_of_lines_lose_their_middle(synthetic, study_of, events_at) -> None:
+    frame = synthetic(4, 260, seed=3)
+    long = {f"S{i:02d}": f"A.VERY.LONG.NAME.OF.A.SECURITY.THAT.GOES.ON.AND.ON.{i:03d}-PREFERRED" for i in range(4)}
+    frame = frame.rename(columns=long)
+    with sized("journal"):
+        axes = study_of(frame, events_at(frame, dict.fromkeys(long.values(), POSITION))).plot.paths()
+    ends = [text.get_text() for text in axes.texts if "…" in text.get_text()]
+    assert len(set(ends)) == 4
+    assert all(text.startswith("A.VERY") and text.endswith("-PREFERRED") for text in ends)
+    with _style.context():
+        axes.figure.canvas.draw()
+        check_words(axes.figure)
