@@ -250,12 +250,13 @@ def fit_linear(
             kept = None if keep is None else keep(part)
             _fit_numpy(values, design, security[part], position[part], est, ev, need, kept, out.take(part))
         return out
-    if keep is None and p == 1 and design.intercept and design.offset is None:
+    inside = not len(position) or (position.min() >= 0 and position.max() < values.shape[1])
+    if inside and keep is None and p == 1 and design.intercept and design.offset is None:
         market = importlib.import_module("eventstudy._compiled_market")
         market.fit_market(values, design.factors[0], security, position, est, ev, need, out)
         return out
     offset = _offset(design)
-    dates, date = _numbered(position, values.shape[1])
+    dates, date = _numbered(position)
     room = len(dates) if p <= _SHARED_FACTORS else 0
     shared = (np.empty((room, p)), np.empty((room, p, p)), np.empty((room, p * (p + 1) // 2)))
     plain = np.zeros(len(dates), dtype=bool)
@@ -279,14 +280,15 @@ def fit_linear(
     return out
 
 
-def _numbered(position: IntArray, n_sessions: int) -> tuple[IntArray, IntArray]:
+def _numbered(position: IntArray) -> tuple[IntArray, IntArray]:
     """Distinct columns, and the number among them of each event's."""
-    there = np.zeros(n_sessions, dtype=bool)
-    there[position] = True
-    dates = np.flatnonzero(there)
-    number = np.zeros(n_sessions, np.int64)
-    number[dates] = np.arange(len(dates))
-    return dates, number[position]
+    if not len(position):
+        return position, position
+    first = int(position.min())
+    there = np.zeros(int(position.max()) - first + 1, dtype=bool)
+    there[position - first] = True
+    number = np.cumsum(there) - 1
+    return np.flatnonzero(there) + first, number[position - first]
 
 
 def _offset(design: LinearDesign) -> FloatArray:

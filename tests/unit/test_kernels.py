@@ -350,3 +350,18 @@ def test_the_engine_can_be_chosen_by_the_environment():
     for (_, plain), (_, compiled) in zip(*outputs, strict=True):
         plain, compiled = (np.array(eval(text, {"nan": np.nan})) for text in (plain, compiled))
         np.testing.assert_allclose(plain, compiled, rtol=RTOL)
+
+
+@pytest.mark.parametrize("p", [0, 1, 3])
+def test_events_beyond_the_panel(p):
+    """Of an event session that the panel lacks, what the windows still reach is read."""
+    values, factors, _ = market(21, 3, sessions=300, missing=0.02)
+    design = LinearDesign(factors[:p], None, True)
+    security, position = np.array([0, 1, 2, 3, 4]), np.array([-500, -3, 305, 299, 900])
+    plain, quick = (
+        fit_linear(values, design, security, position, (-80, -11), (-5, 5), 20, engine=engine)
+        for engine in ("numpy", "compiled")
+    )
+    assert quick.status.tolist() == plain.status.tolist() == [TOO_FEW, TOO_FEW, OK, OK, TOO_FEW]
+    for name in ("ar", "coef", "sigma2", "r2", "n_obs", "n_ar"):
+        np.testing.assert_allclose(getattr(quick, name), getattr(plain, name), rtol=1e-9, atol=1e-12, err_msg=name)
