@@ -116,7 +116,8 @@ class YahooProvider:
     workers : int
         Symbols in flight at a time.
     sleep, jitter, clock : callable
-        ``time.sleep``, ``random.random`` and ``time.time``, or replacements of the same form.
+        Replacements of ``time.sleep``, ``random.random`` and ``time.time``. By default a wait ends early when asking
+        on is pointless (a rate limit met by another symbol, Ctrl-C).
     """
 
     name = "yahoo"
@@ -130,7 +131,7 @@ class YahooProvider:
         max_wait: float = 120.0,
         timeout: float = 30.0,
         workers: int = 4,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
         jitter: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -201,7 +202,11 @@ class YahooProvider:
                 # yfinance's own deprecations are no business of our caller.
                 warnings.filterwarnings("ignore", category=DeprecationWarning, module="yfinance")
                 warnings.filterwarnings("ignore", category=FutureWarning, module="yfinance")
-                list(pool.map(one, symbols))
+                try:
+                    list(pool.map(one, symbols))
+                except BaseException:  # Ctrl-C: the pool waits for those in flight
+                    stop.set()
+                    raise
         finally:
             debug.hide_exceptions = hidden
         if found := [gap for _, gap in sorted(gaps.items()) if gap]:
@@ -247,7 +252,9 @@ class YahooProvider:
                 if attempt == self._retries:
                     raise exc.told(f" ({attempt + 1} attempts)") from None
                 _forget_answers(yfinance)
-                self._sleep(max(exc.wait, self._backoff * 2.0**attempt * (1.0 + self._jitter())))
+                (self._sleep or stop.wait)(max(exc.wait, self._backoff * 2.0**attempt * (1.0 + self._jitter())))
+                if stop.is_set():
+                    raise exc.told(", not tried again after the failures of others") from None
             attempt += 1
 
     def _once(

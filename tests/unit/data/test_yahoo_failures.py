@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from fake_yahoo import Answer, not_found
 
-from eventstudy.data import PriceCache, load_prices
+from eventstudy.data import PriceCache, YahooProvider, load_prices
 from eventstudy.errors import DataSourceError, EventStudyError, EventStudyWarning, InputError
 
 # Toy prices lie on a day of mourning, and some are odd on purpose.
@@ -52,6 +52,18 @@ def test_a_long_retry_after_is_reported_not_waited_for(yahoo, make_provider, sle
     with pytest.raises(DataSourceError, match=r"asks to wait 36\d\d s"):
         load_prices("A", *DAYS, source=make_provider(), cache=tmp_path)
     assert slept == []
+
+
+def test_who_waits_is_woken_when_asking_is_pointless(yahoo, tmp_path) -> None:
+    yahoo.always["DOWN"] = Answer(500, b"oops")
+    yahoo.always["LIMIT"] = Answer(429, b"", {"Retry-After": "3600"}, delay=1.0)
+    began = time.perf_counter()
+    with pytest.raises(DataSourceError, match=r"DOWN: server error \(HTTP 500\), not tried again") as caught:
+        load_prices(["DOWN", "LIMIT"], *DAYS, source=YahooProvider(backoff=60.0, workers=2), cache=tmp_path)
+    assert time.perf_counter() - began < 20.0
+    assert {name: cause.kind for name, cause in caught.value.failures.items()} == {
+        "DOWN": "server", "LIMIT": "rate limit",
+    }  # fmt: skip
 
 
 def test_jitter_spreads_the_waits(yahoo, make_provider, slept, tmp_path) -> None:
