@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import gc
-import inspect
 import json
 import os
 import sys
@@ -165,16 +164,8 @@ def aar(p: dict[str, Any]) -> dict[str, Any]:
 
 
 def placebo(p: dict[str, Any]) -> dict[str, Any]:
-    """The placebo test of a result, where this version has one."""
-    import eventstudy as es
-
-    found = [name for name in dir(es.EventStudyResults) if "placebo" in name and not name.startswith("_")]
-    if not found:
-        return {"absent": "not in this version"}
-    signature = inspect.signature(getattr(es.EventStudyResults, found[0]))
-    seed = {"seed": 1} if "seed" in signature.parameters else {}
-    call = f"res.{found[0]}{signature}"
-    return _part(p, lambda res: getattr(res, found[0])(*synthetic.CAR, **seed)) | {"call": call}
+    """res.placebo(): the mean CAR among all pseudo-windows."""
+    return _part(p, lambda res: res.placebo(*synthetic.CAR))
 
 
 def one_event(p: dict[str, Any]) -> dict[str, Any]:

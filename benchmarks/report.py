@@ -210,12 +210,11 @@ def _parts_table(r: Results) -> str:
             ("frame", "`fit()` and `res.car()`"),
             ("battery", "`res.tests()`, alone"),
             ("aar", "`res.aar()`, alone"),
-            ("placebo", "placebo, alone"),
+            ("placebo", "`res.placebo()`, alone"),
         ):
             found = r.find(case, n=n, missing=0.0)
             if "best" in found:
-                label = f"{what}: `{found['call']}`" if "call" in found else what
-                cells = [label, _count(n), _seconds(found["best"]), _times(found["best"], base)]
+                cells = [what, _count(n), _seconds(found["best"]), _times(found["best"], base)]
                 rows.append([*cells, _mib(found["peak_mib"])])
             elif "error" in found:
                 rows.append([what, _count(n), f"failed: {found['error']}", "—", "—"])
@@ -226,11 +225,9 @@ def _parts_table(r: Results) -> str:
             name = f"`res.tests()`, alone; {label}, 20 % missing"
             rows.append([name, _count(found["n"]), _seconds(found["best"]), _times(found["best"], base)])
             rows[-1].append(_mib(found["peak_mib"]))
-    absent = next((x["absent"] for x in r.all("placebo") if "absent" in x), None)
     tests = ", ".join(f"`{name}`" for name in r.find("battery").get("tests", []))
     text = _table(["Part", "events", "best", "× engine", "peak MiB"], rows)
-    text += f"\n\n`res.tests()` ran {tests}."
-    return text + (f" Placebo: {absent}." if absent else "")
+    return f"{text}\n\n`res.tests()` ran {tests}."
 
 
 def _peers_text(r: Results) -> str:
