@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from eventstudy import Comparison, EventStudyResults, Window
     from eventstudy._render import Summary
+    from eventstudy.data.prices import Prices
 
 __all__ = [
     "as_plain",
@@ -25,6 +26,7 @@ __all__ = [
     "records_of",
     "summary_of",
     "write_comparison",
+    "write_risk",
 ]
 
 _SHOWN_DROPS: Final = 20
@@ -130,21 +132,31 @@ def plain_comparison(found: Comparison) -> dict[str, Any]:
 
 def write_comparison(found: Comparison, directory: Path, plots: bool) -> list[str]:
     """Write the tables and the figure of a comparison; returns their names."""
-    from eventstudy._cells import guarded
-    from eventstudy.errors import DataSourceError
     from eventstudy.plots import save
 
-    names = []
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        for name, frame in comparison_frames(found).items():
-            guarded(frame).to_csv(directory / f"{name}.csv", index=False, lineterminator="\n")
-            names.append(f"{name}.csv")
-    except OSError as error:
-        raise DataSourceError(
-            f"Cannot write the comparison to {directory}: {error}.", remedy="Choose a directory that can be written."
-        ) from error
+    names = _write(comparison_frames(found), directory, "comparison")
     if plots:
         save(found.plot_windows(), directory / "comparison.png")
         names.append("comparison.png")
     return names
+
+
+def write_risk(res: EventStudyResults, prices: Prices, windows: Sequence[Window] | None, directory: Path) -> list[str]:
+    """Write the tables of risk and volume that the prices allow; returns their names."""
+    tables = res.risk.tables(prices, windows=windows or None)
+    return _write({f"risk_{name}": frame for name, frame in tables.items()}, directory, "risk")
+
+
+def _write(frames: Mapping[str, pd.DataFrame], directory: Path, what: str) -> list[str]:
+    from eventstudy._cells import guarded
+    from eventstudy.errors import DataSourceError
+
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, frame in frames.items():
+            guarded(frame).to_csv(directory / f"{name}.csv", index=False, lineterminator="\n")
+    except OSError as error:
+        raise DataSourceError(
+            f"Cannot write the {what} to {directory}: {error}.", remedy="Choose a directory that can be written."
+        ) from error
+    return [f"{name}.csv" for name in frames]

@@ -27,6 +27,7 @@ from eventstudy.errors import InputError
 if TYPE_CHECKING:
     from eventstudy import Comparison, EventCalendar, Events, EventStudyResults, NormalReturnModel, ReturnPanel
     from eventstudy.data import Factors
+    from eventstudy.data.prices import Prices
 
 __all__ = ["Loaded", "Request"]
 
@@ -40,6 +41,8 @@ class Loaded:
 
     Parameters
     ----------
+    prices : Prices
+        What the returns are made of.
     panel, events, models, options
         As :class:`eventstudy.EventStudy` takes them; models by label, the first is that of the study.
     windows : Windows
@@ -50,6 +53,7 @@ class Loaded:
         Other dated events, which the results tell of.
     """
 
+    prices: Prices
     panel: ReturnPanel
     events: Events
     models: Mapping[str, NormalReturnModel]
@@ -171,7 +175,7 @@ class Request:
         models = dict(zip(labels(chosen), specs, strict=True))
         tickers = [name for name in map(str, table.tickers) if name in panel.tickers]
         options = self._options(windows, exclude_of(runs, tickers))
-        return Loaded(panel, table, models, options, windows, self.dask, others)
+        return Loaded(prices, panel, table, models, options, windows, self.dask, others)
 
     def _check(self) -> None:
         from eventstudy.data.intervals import checked_interval, is_intraday

@@ -49,6 +49,7 @@ from eventstudy.cli.outputs import (
     records_of,
     summary_of,
     write_comparison,
+    write_risk,
 )
 from eventstudy.cli.request import Request
 
@@ -134,6 +135,14 @@ def run(
     excel: Annotated[
         bool, typer.Option("--excel/--no-excel", help="tables.xlsx in --out, a sheet for each table.")
     ] = False,
+    risk: Annotated[
+        bool,
+        typer.Option(
+            "--risk/--no-risk",
+            help="risk_volatility.csv in --out, of closes and of daily ranges, and risk_abnormal_volume.csv: what the "
+            "columns of the prices allow.",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print tables as JSON instead of the summary.")] = False,
     strict: Strict = False,
     strict_prices: StrictPrices = False,
@@ -164,6 +173,8 @@ def run(
         tell(f"figures written to {out / 'figures'}: {', '.join(names)}")
     if found is not None:
         tell(f"comparison written to {out}: {', '.join(write_comparison(found, out, plots))}")
+    if risk:
+        tell(f"risk written to {out}: {', '.join(write_risk(res, loaded.prices, windows.car, out))}")
     if report:
         tell(f"report written to {res.report(out / 'report.html', windows=windows.car, comparison=found)}")
     if excel:
@@ -172,7 +183,7 @@ def run(
 
 def _refuse_without_out(ctx: typer.Context) -> None:
     """Options that write something mean nothing without a directory."""
-    for name in ("format", "plots", "report", "excel"):
+    for name in ("format", "plots", "report", "excel", "risk"):
         given = ctx.get_parameter_source(name)
         off = name != "format" and not ctx.params[name]
         if given is not None and given.name == "COMMANDLINE" and not off:

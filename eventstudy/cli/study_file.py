@@ -92,6 +92,7 @@ format = "csv"                 # or "parquet"
 plots = true
 report = true                  # report.html beside the tables
 excel = false                  # tables.xlsx beside the tables
+risk = false                   # risk_volatility.csv, and risk_abnormal_volume.csv where the prices have volume
 """
 
 _KEYS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -105,7 +106,7 @@ _KEYS: Final[Mapping[str, Mapping[str, str]]] = {
     "windows": {"estimation": "estimation", "event": "window", "car": "car"}
     | {name: name for name in ("min_obs", "exclude", "exclude_events", "outliers")},
     "study": {name: name for name in ("calendar", "missing", "confidence", "strict", "dask")},
-    "output": {name: name for name in ("out", "format", "plots", "report", "excel")} | {"json": "as_json"},
+    "output": {name: name for name in ("out", "format", "plots", "report", "excel", "risk")} | {"json": "as_json"},
 }
 _EVENT_KEYS: Final = ("timestamp", "ticker", "tickers", "label", "group", "weight", "tz")
 

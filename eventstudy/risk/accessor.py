@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,6 +17,7 @@ from eventstudy.risk._bars import BarsLike
 from eventstudy.risk._dependence_frame import beta_frame, together
 from eventstudy.risk._garch_frame import garch_frame
 from eventstudy.risk._loss_frame import drawdown_frame, loss_frame
+from eventstudy.risk._tables import risk_tables
 from eventstudy.risk._volatility_frame import volatility_frame
 from eventstudy.risk._windows import two_windows
 from eventstudy.risk.beta import BetaCovariance
@@ -30,6 +32,7 @@ from eventstudy.windows import Window, WindowLike
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from eventstudy.data.prices import Prices
     from eventstudy.results import EventStudyResults
 
 __all__ = ["Risk"]
@@ -61,6 +64,44 @@ class Risk:
     """
 
     results: EventStudyResults
+
+    def tables(
+        self,
+        prices: Prices,
+        before: WindowLike = (-60, -11),
+        after: WindowLike = (0, 20),
+        windows: Sequence[WindowLike] | None = None,
+    ) -> dict[str, pd.DataFrame]:
+        """Volatility and volume around the events, as far as the prices have the columns.
+
+        Parameters
+        ----------
+        prices : Prices
+            Of :func:`eventstudy.load_prices`.
+        before, after : window
+            Sessions whose volatility is compared.
+        windows : sequence of windows, optional
+            Windows of the abnormal volume; those of the summary by default.
+
+        Returns
+        -------
+        dict of str to DataFrame
+            ``"volatility"``: :meth:`volatility` from closes, and from daily ranges by Parkinson, Garman and Klass, and
+            Yang and Zhang where the prices have opens, highs and lows, told apart by the column ``estimator``.
+            ``"abnormal_volume"``, where they have volume: the table of
+            :meth:`~eventstudy.risk.volume.VolumeResults.ratio` of each window (``start``, ``end``), under the windows
+            and rules of the study.
+
+        Raises
+        ------
+        InputError
+            If the prices are none.
+        WindowError
+            If the windows overlap or are reversed.
+        InsufficientDataError
+            If no event has returns in both windows.
+        """
+        return risk_tables(self.results, prices, before, after, self.results._chosen(windows))
 
     # -- volatility ----------------------------------------------------------------------------------------------
 

@@ -154,6 +154,16 @@ def test_a_report_is_one_file_that_asks_nothing_of_the_network(study, tmp_path):
     assert 'src="http' not in page
 
 
+def test_risk_is_written_where_it_is_asked_for(study, tmp_path):
+    out = tmp_path / "out"
+    said = call("run", "--config", study(), "--out", out, "--risk", "--no-plots")
+    assert "risk_volatility.csv" in said.stderr
+    table = pd.read_csv(out / "risk_volatility.csv")
+    assert set(table["estimator"]) == {"close"}  # the sample has nothing else
+    assert not (out / "risk_abnormal_volume.csv").exists()
+    assert table["volatility_after"].between(0.001, 0.2).all()
+
+
 def test_a_workbook_holds_what_the_tables_say(study, tmp_path):
     out = tmp_path / "out"
     call("run", "--config", study(), "--out", out, "--excel", "--no-plots")

@@ -157,6 +157,29 @@ def test_estimators_agree_on_real_bars(barred, full_bars):
     assert ((found["yang_zhang"] / found["close"]).between(0.85, 1.1)).all()
 
 
+def test_tables_are_what_the_columns_allow(barred, full_bars, sample_prices):
+    """By hand: Parkinson's volatility of the days, and volume over its geometric mean of the estimation window."""
+    tables = barred.risk.tables(full_bars, windows=[(0, 0), (0, 2)])
+    assert list(tables) == ["volatility", "abnormal_volume"]
+    found = tables["volatility"].set_index(["estimator", "ticker"])
+    assert list(dict.fromkeys(found.index.get_level_values(0))) == ["close", "parkinson", "garman_klass", "yang_zhang"]
+    at = full_bars.index.get_loc(pd.Timestamp("2025-01-27"))
+    span = np.log(full_bars.field("high")["NVDA"] / full_bars.field("low")["NVDA"]).iloc[at : at + 21]
+    by_hand = np.sqrt((span**2).mean() / (4 * np.log(2)))
+    assert found.loc[("parkinson", "NVDA"), "volatility_after"] == pytest.approx(by_hand, rel=1e-12)
+    logs = np.log(full_bars.field("volume")["MSFT"])
+    moved = np.exp(logs.iloc[at : at + 3].mean() - logs.iloc[at - 260 : at - 10].mean())
+    volume = tables["abnormal_volume"].set_index(["start", "end", "ticker"])
+    assert volume.loc[(0, 2, "MSFT"), "ratio"] == pytest.approx(moved, rel=1e-12)
+    assert len(volume) == 2 * len(BARS)
+    assert volume["event_id"].tolist() == [1, 2, 3] * 2
+    closes = barred.risk.tables(sample_prices)
+    assert list(closes) == ["volatility"]
+    assert set(closes["volatility"]["estimator"]) == {"close"}
+    with pytest.raises(es.InputError, match="prices is DataFrame, not Prices"):
+        barred.risk.tables(pd.DataFrame())
+
+
 def test_a_dividend_is_no_move(barred, full_bars):
     """MSFT went ex dividend on 2024-11-21 (0.83 USD): the night in adjusted prices holds it."""
     plain = {name: full_bars.field(name) for name in ("open", "high", "low", "close")}
