@@ -84,7 +84,8 @@ def test_figures_of_models_and_correlations_say_where_they_come_from(sample_pane
     for figure in (found.plot(0, 0).figure, found.plot_windows((0, 0)), matrices.plot()):
         words = " ".join(" ".join(text.get_text() for text in figure.texts).split())
         assert "Prices: bundled sample of Yahoo Finance data (adjusted close)." in words
-    assert "Abnormal returns: Market model (SPY)." in matrices.about
+    assert matrices.of == "abnormal returns"
+    assert "Market model (SPY)" in matrices.note
     assert "cross-correlated" in " ".join(text.get_text() for text in found.plot(0, 0).figure.texts).replace("\n", " ")
 
 
