@@ -13,6 +13,7 @@ from scipy import special
 from eventstudy._typing import FloatArray
 from eventstudy.errors import InputError, WindowError
 from eventstudy.kernels import FAILED, OK
+from eventstudy.models._threads import one_blas_thread
 from eventstudy.models.arrays import ArrayFit, event_data
 from eventstudy.models.linear import _check_name
 from eventstudy.models.robust import weighted_line
@@ -181,7 +182,7 @@ class GARCHMarketModel:
     def _one(self, y: FloatArray, x: FloatArray, ahead: Any) -> tuple[FloatArray, FloatArray, FloatArray] | str:
         """Parameters, forecast variances and variances in the sample of one event; or why there are none."""
         label, fault = self.name.upper(), ""
-        with _QUIET, warnings.catch_warnings(), np.errstate(all="ignore"):
+        with _QUIET, one_blas_thread(), warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             model, e = self._model(y * _SCALE, x * _SCALE)
             flat = -0.5 * len(e) * (np.log(2.0 * np.pi * (e**2).mean()) + 1.0)  # log-likelihood of constant variance

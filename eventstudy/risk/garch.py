@@ -11,6 +11,7 @@ from scipy import special
 from eventstudy._typing import BoolArray, FloatArray
 from eventstudy.errors import ConvergenceError, InputError
 from eventstudy.inference.resampling import at_least, resampling_p
+from eventstudy.models._threads import one_blas_thread
 
 __all__ = ["Distribution", "ForecastTest", "Garch", "fit_garch", "forecast_test"]
 
@@ -166,16 +167,17 @@ def fit_garch(resid: FloatArray, dummy: BoolArray | None = None, *, distribution
     best, value = None, np.inf
     bounds = [(1e-6, 10.0), (0.0, 1.0), (0.0, 1.0), *tail]
     for a, b in _STARTS:
-        found: Any = _minimize(
-            _negative,
-            np.array([1.0 - a - b, a, b, *extra]),
-            args=(square, shift, before, distribution),
-            jac=True,
-            method="SLSQP",
-            bounds=bounds,
-            constraints=rules,
-            options={"maxiter": 500, "ftol": 1e-12},
-        )
+        with one_blas_thread():
+            found: Any = _minimize(
+                _negative,
+                np.array([1.0 - a - b, a, b, *extra]),
+                args=(square, shift, before, distribution),
+                jac=True,
+                method="SLSQP",
+                bounds=bounds,
+                constraints=rules,
+                options={"maxiter": 500, "ftol": 1e-12},
+            )
         good = np.isfinite(found.fun) and (found.success or _flat(found.x, found.jac, bounds))
         if good and found.fun < value - 1e-9:
             best, value = np.asarray(found.x), float(found.fun)

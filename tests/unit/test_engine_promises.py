@@ -116,7 +116,11 @@ MODELS = {
 
 @pytest.fixture(scope="module")
 def processes():
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+    """Workers like those of a cluster, whose linear algebra has one thread."""
+    with pytest.MonkeyPatch.context() as patch, ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        patch.setenv("OPENBLAS_NUM_THREADS", "1")
+        for work in [pool.submit(os.getpid) for _ in range(8)]:  # starts the workers
+            work.result()
         yield pool
 
 
