@@ -454,7 +454,7 @@ def add_residuals(
         for j in range(row.shape[0]):
             d = row[j] - mean if row[j] == row[j] else 0.0
             square += d * d
-        unit = np.sqrt(m / square) if square > 0.0 else 0.0
+        unit = 0.0 if _negligible(square, square + m * mean * mean) else np.sqrt(m / square)
         scored[group[i]] += 1.0 if unit > 0.0 else 0.0
         score = scores[group[i]]
         count = counts[group[i]]

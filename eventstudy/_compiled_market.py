@@ -30,6 +30,8 @@ _EVENT = 0xFFFFFFFF
 _STRETCH = 8  # binary logarithm of the sessions whose events are fitted together: their windows stay in the cache
 _RUN = 256  # events fitted at a time
 _LEFT = -1  # status of an event that is still to be fitted
+# share of squares that differences of sums must leave, for digits enough: longer sums round more
+_LEAST, _LEAST_PER_ROW = 1e-4, 1e-7
 _PER_STRETCH = 4  # fewer events in a stretch are not worth it
 # columns of the line an event leaves
 _ALPHA, _BETA, _SIGMA2, _R2, _CENTER, _INVERSE, _N_OBS, _STATUS = range(8)
@@ -192,6 +194,7 @@ def _fit_with_care(y: Any, x: Any, min_obs: int, out: Any) -> None:
     n = int(count)
     mean_y = pilot_y + sum_y / n
     mean_x = pilot_x + sum_x / n
+    about_pilot = syy
     sxx -= sum_x * sum_x / n
     sxy -= sum_x * sum_y / n
     syy -= sum_y * sum_y / n
@@ -205,11 +208,16 @@ def _fit_with_care(y: Any, x: Any, min_obs: int, out: Any) -> None:
     inverse = 1.0 / sxx
     beta = sxy * inverse
     ssr = syy - beta * sxy
-    if ssr < 1e-4 * syy:  # cancellation: correct beta from the residuals and sum their squares
+    # cancellation, in a spread about a pilot that lies far out too: correct beta from the residuals, sum their squares
+    if ssr < max(_LEAST, _LEAST_PER_ROW * n) * about_pilot:
         right = 0.0
+        rest = 0.0
         for t in range(y.shape[0]):
             ok = (y[t] == y[t]) & (x[t] == x[t])
-            right += (x[t] - mean_x) * ((y[t] - mean_y) - beta * (x[t] - mean_x)) if ok else 0.0
+            e = (y[t] - mean_y) - beta * (x[t] - mean_x) if ok else 0.0
+            rest += e
+            right += (x[t] - mean_x) * e if ok else 0.0
+        mean_y += rest / n
         beta += right * inverse
         ssr = 0.0
         for t in range(y.shape[0]):
@@ -314,8 +322,9 @@ def _fit_plainly(
         inverse = 1.0 / sxx
         beta = sxy * inverse
         ssr = syy - beta * sxy
+        least = max(_LEAST, _LEAST_PER_ROW * n)
         # none of this holds where a return is missing, so that a sum is NaN
-        if (n >= min_obs) & (n * mean_y * mean_y <= 16.0 * syy) & (sxx > 0.0) & (syy > 0.0) & (ssr >= 1e-4 * syy):
+        if (n >= min_obs) & (n * mean_y * mean_y <= 16.0 * syy) & (sxx > 0.0) & (syy > 0.0) & (ssr >= least * syy):
             out[_ALPHA] = mean_y - beta * mean_x
             out[_BETA] = beta
             out[_SIGMA2] = ssr / (n - 2)

@@ -131,10 +131,10 @@ class LinearArrays:
             n_ar=np.empty(n, np.int32),
         )
 
-    def take(self, which: IntArray | slice) -> LinearArrays:
-        """Arrays of some of the events: views for a slice, otherwise copies of the rows numbered."""
+    def take(self, which: IntArray | BoolArray | slice) -> LinearArrays:
+        """Arrays of some of the events: views for a slice, otherwise copies."""
         arrays = [getattr(self, name) for name in self.__slots__]
-        if isinstance(which, slice) or len(which) <= CHUNK:
+        if isinstance(which, slice) or len(which) <= CHUNK or not _are_rows(which, len(self.status)):
             return LinearArrays(*(array[which] for array in arrays))
         copies = [np.empty((len(which), *array.shape[1:]), array.dtype) for array in arrays]
 
@@ -169,6 +169,14 @@ def chunks(n: int, size: int) -> Iterator[slice]:
     """Slices that cover ``range(n)``, each of at most ``size``."""
     for start in range(0, n, size):
         yield slice(start, min(n, start + size))
+
+
+def _are_rows(which: Any, n: int) -> bool:
+    """Whether these are numbers of ``n`` rows, none of them counted from the end."""
+    which = np.asarray(which)
+    if which.dtype.kind not in "iu" or not which.size:
+        return False
+    return bool(which.min() >= 0 and which.max() < n)
 
 
 @functools.cache
@@ -240,6 +248,8 @@ def fit_linear(
     LinearArrays
         ``status`` says which fits failed; all their numbers but ``n_obs`` are NaN.
     """
+    if len(security) and not _are_rows(security, len(values)):
+        raise IndexError(f"security holds rows that a panel of {len(values)} does not have")
     p, k = len(design.factors), design.n_params
     need = max(min_obs, k + 1)
     out = LinearArrays.empty(len(security), p, k, event[1] - event[0] + 1)
@@ -339,8 +349,9 @@ def _fit_numpy(
     size = (dx**2).sum(1)
     flat = _negligible(size, size + count[:, None] * mean_x**2).any(1)
     unit = np.where(size > 0, np.sqrt(size), 1.0)
-    q, r = np.linalg.qr(dx / unit[:, None, :]) if p else (dx, np.empty((n, 0, 0)))
-    if p:
+    q, r = dx, np.broadcast_to(np.eye(p), (n, p, p))
+    if 0 < p <= dx.shape[1]:  # a window of fewer sessions has too few rows in any case
+        q, r = np.linalg.qr(dx / unit[:, None, :])
         flat |= (np.abs(np.einsum("naa->na", r)) ** 2 <= 1e-13).any(1)
     status[(status == OK) & flat] = SINGULAR
     good = status == OK
@@ -410,6 +421,8 @@ def window_sums(
     WindowSums
     """
     n = len(position)
+    if not first <= window[0] <= window[1] < first + fit.ar.shape[1]:
+        raise IndexError(f"window {window} is not inside the event window, which starts at {first}")
     out = WindowSums(np.empty(n), np.empty(n), np.empty(n, np.int64))
     compiled = _use_compiled(engine)
     if compiled is None:
@@ -515,6 +528,8 @@ def estimation_residuals(
     Parameters are those of :func:`fit_linear`; ``coef`` has shape (n, K). Ask for events in chunks: the answer takes
     ``8 n L1`` bytes.
     """
+    if len(security) and not _are_rows(security, len(values)):
+        raise IndexError(f"security holds rows that a panel of {len(values)} does not have")
     est = np.array(estimation, np.int64)
     compiled = _use_compiled(engine)
     if compiled is None:
@@ -586,11 +601,13 @@ class ResidualSums:
         self.total[:] += weight @ e
         self.total_weight[:] += weight @ there
         m = np.maximum(there.sum(1), 1)
-        z = np.where(there, e - (e.sum(1) / m)[:, None], 0.0)
-        spread = np.sqrt((z**2).sum(1) / m)
-        np.add.at(self.scores, group, z / np.where(spread > 0, spread, 1.0)[:, None])
-        np.add.at(self.scored, group, (spread > 0).astype(np.float64))
-        np.add.at(self.counts, group, (there & (spread > 0)[:, None]).astype(np.float64))
+        mean = e.sum(1) / m
+        z = np.where(there, e - mean[:, None], 0.0)
+        square = (z**2).sum(1)
+        varies = ~_negligible(square, square + m * mean**2)
+        np.add.at(self.scores, group, z * np.where(varies, np.sqrt(m / np.where(varies, square, 1.0)), 0.0)[:, None])
+        np.add.at(self.scored, group, varies.astype(np.float64))
+        np.add.at(self.counts, group, (there & varies[:, None]).astype(np.float64))
 
     def meetings(self, dates: IntArray, min_shared: int, *, engine: Engine = "auto") -> float:
         """Sum over pairs of events on different dates of ``Σ z z' / m`` over the ``m`` dates that both windows hold.

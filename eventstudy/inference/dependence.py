@@ -15,6 +15,7 @@ from eventstudy.kernels import ResidualSums, chunks
 __all__ = ["EstimationSummary", "SharedDates", "estimation_summary", "shared_dates"]
 
 _CHUNK = 1_024  # 2 MB of residuals at 250 sessions: they stay in the cache
+_CELLS = 1 << 22  # residuals of a chunk at most, 32 MB
 _SHARE = 65_536  # events from which a second thread is worth its own sums by date
 
 
@@ -130,7 +131,7 @@ def estimation_summary(
 
     def work(share: IntArray) -> ResidualSums:
         sums = ResidualSums.zeros(len(dates), n_sessions)
-        for part in chunks(len(share), _CHUNK):
+        for part in chunks(len(share), max(1, min(_CHUNK, _CELLS // max(1, n_sessions)))):
             rows = share[part]
             sums.add(residuals(rows), group[rows], np.ones(len(rows)) if weights is None else weights[rows])
         return sums

@@ -39,6 +39,7 @@ Residuals = Callable[[IntArray], FloatArray]
 """Rows of events to their estimation-window residuals, shape (len, L1), NaN where missing."""
 
 _CHUNK = 1_000  # 2 MB of residuals at 250 sessions: they stay in the cache
+_CELLS = 1 << 22  # residuals of a chunk at most, 32 MB: of long estimation windows there are fewer events in it
 _SHORT_KEYS = 2_048  # columns of both windows up to which the keys of a sort have 32 bits
 _Part = TypeVar("_Part")
 
@@ -60,14 +61,17 @@ def _compiled(engine: Engine) -> Any:
     return module
 
 
-def _in_chunks(rows: IntArray, work: Callable[[IntArray], _Part]) -> list[_Part]:
-    """``work`` on chunks of rows, on all cores where there is enough of it; answers in order."""
-    parts = [rows[part] for part in chunks(len(rows), _CHUNK)]
+def _in_chunks(residuals: Residuals, rows: IntArray, work: Callable[[FloatArray, IntArray], _Part]) -> list[_Part]:
+    """``work`` on chunks of residuals and their rows, on all cores where there is enough; answers in order."""
+    if not len(rows):
+        return []
+    size = max(1, min(_CHUNK, _CELLS // max(1, residuals(rows[:1]).shape[1])))
+    parts = [rows[part] for part in chunks(len(rows), size)]
     workers = min(len(parts), os.cpu_count() or 1)
     if workers <= 1:
-        return [work(part) for part in parts]
+        return [work(residuals(part), part) for part in parts]
     with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(work, parts))
+        return list(pool.map(lambda part: work(residuals(part), part), parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +155,7 @@ def session_sums(
     """
     compiled = _compiled(engine)
 
-    def work(part: IntArray) -> SessionSums:
-        e = residuals(part)
+    def work(e: FloatArray, part: IntArray) -> SessionSums:
         out = SessionSums.zeros(len(part), e.shape[1], ar.shape[1])
         weight = np.ones(len(part)) if weights is None else weights[part]
         if compiled is None:
@@ -163,7 +166,7 @@ def session_sums(
 
     if not len(rows):
         return SessionSums.zeros(0, residuals(rows).shape[1], ar.shape[1])
-    return functools.reduce(SessionSums.plus, _in_chunks(rows, work))
+    return functools.reduce(SessionSums.plus, _in_chunks(residuals, rows, work))
 
 
 def _session_sums_compiled(
@@ -185,14 +188,13 @@ def _session_sums_compiled(
 def mean_squares(residuals: Residuals, rows: IntArray) -> FloatArray:
     """Mean squared residual of some events over their estimation windows, shape (len(rows),); NaN of none."""
 
-    def work(part: IntArray) -> FloatArray:
-        e = residuals(part)
+    def work(e: FloatArray, _: IntArray) -> FloatArray:
         there = ~np.isnan(e)
         known = np.where(there, e, 0.0)
         with np.errstate(invalid="ignore"):
             return np.asarray(np.einsum("nt,nt->n", known, known) / there.sum(1))
 
-    return np.concatenate([np.empty(0), *_in_chunks(rows, work)])
+    return np.concatenate([np.empty(0), *_in_chunks(residuals, rows, work)])
 
 
 def residual_variance(fit: ModelFit) -> FloatArray:
@@ -307,15 +309,14 @@ def window_pass(
     share = np.empty((n, len(lengths)))
     compiled = _compiled(engine)
 
-    def work(part: IntArray) -> GeneralisedRanks:
-        e = residuals(part)
+    def work(e: FloatArray, part: IntArray) -> GeneralisedRanks:
         out = GeneralisedRanks(np.zeros((n_windows, e.shape[1])), np.zeros(n_windows), np.zeros(n_windows))
         add = _threshold_sums_numpy if compiled is None else compiled.threshold_sums
         add(e, threshold[part], out.above, out.centred, out.variance)
         share[part] = positive_shares(e, lengths, engine=engine)
         return out
 
-    found = _in_chunks(np.arange(n), work)
+    found = _in_chunks(residuals, np.arange(n), work)
     sums = (np.sum([getattr(one, name) for one in found], axis=0) for name in GeneralisedRanks.__slots__)
     return GeneralisedRanks(*sums), share
 

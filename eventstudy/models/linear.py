@@ -82,6 +82,7 @@ class LinearFit:
 
     def window_sums(self, window: Window, *, skip_missing: bool = False) -> WindowSums:
         """CAR over a window with its exact forecast-variance multiplier."""
+        self.index.event.columns(window)  # refuses one outside the event window
         return window_sums(
             self.arrays,
             self.design,

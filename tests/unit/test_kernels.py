@@ -365,3 +365,92 @@ def test_events_beyond_the_panel(p):
     assert quick.status.tolist() == plain.status.tolist() == [TOO_FEW, TOO_FEW, OK, OK, TOO_FEW]
     for name in ("ar", "coef", "sigma2", "r2", "n_obs", "n_ar"):
         np.testing.assert_allclose(getattr(quick, name), getattr(plain, name), rtol=1e-9, atol=1e-12, err_msg=name)
+
+
+def in_long_double(y, x):
+    """Slope and residual variance of a simple regression, centred sums in extended precision."""
+    y, x = y.astype(np.longdouble), x.astype(np.longdouble)
+    dy, dx = y - y.mean(), x - x.mean()
+    slope = (dx * dy).sum() / (dx**2).sum()
+    left = dy - slope * dx
+    return float(slope), float((left**2).sum() / (len(y) - 2))
+
+
+@pytest.mark.parametrize("sessions", [250, 2_500])
+def test_a_jump_of_the_market_in_the_first_row(engine, sessions):
+    """The regression explains the jump, so that little is left of squares about a pilot that lies far out."""
+    rng = np.random.default_rng(22)
+    market = rng.normal(0, 1e-4, sessions + 1)
+    market[0] = 0.2
+    values = 1.1 * market + rng.normal(0, 6e-3 / np.sqrt(sessions), (20, sessions + 1))
+    values[:, 5] = np.nan
+    design, n = LinearDesign(market[None], None, True), np.arange(20)
+    fit = fit_linear(values, design, n, np.full(20, sessions), (-sessions, -1), (0, 0), 20, engine=engine)
+    there = ~np.isnan(values[0, :-1])
+    for i in range(20):
+        slope, variance = in_long_double(values[i, :-1][there], market[:-1][there])
+        assert fit.coef[i, 1] == pytest.approx(slope, rel=1e-12, abs=0)
+        assert fit.sigma2[i] == pytest.approx(variance, rel=1e-11, abs=0)
+
+
+def test_a_century_of_days(engine):
+    """The longer the sums, the more they round."""
+    rng = np.random.default_rng(23)
+    sessions = 25_000
+    market = 0.039 + rng.normal(0, 0.01, sessions + 1)
+    values = 1.1 * market + rng.normal(0, 1.15e-4, (12, sessions + 1))
+    design, n = LinearDesign(market[None], None, True), np.arange(12)
+    fit = fit_linear(values, design, n, np.full(12, sessions), (-sessions, -1), (0, 0), 20, engine=engine)
+    for i in range(12):
+        slope, variance = in_long_double(values[i, :-1], market[:-1])
+        assert fit.coef[i, 1] == pytest.approx(slope, rel=1e-12, abs=0)
+        assert fit.sigma2[i] == pytest.approx(variance, rel=2e-11, abs=0)
+
+
+def test_windows_shorter_than_the_parameters(engine):
+    values, factors, _ = market(24, 5)
+    fit = fit_linear(
+        values, LinearDesign(factors, None, True), *places(25, 12, 240), (-12, -10), EVENT, 1, engine=engine
+    )
+    assert (fit.status == TOO_FEW).all()
+    assert np.isnan(fit.ar).all()
+
+
+def test_a_row_or_a_window_that_is_not_there_is_refused(engine):
+    """Compiled code would read memory that is not the array's."""
+    values, factors, _ = market(26, 1)
+    design, position = LinearDesign(factors, None, True), np.array([150, 160])
+    for rows in ([0, 12], [-1, 0]):
+        with pytest.raises(IndexError, match="panel of 12"):
+            fit_linear(values, design, np.array(rows), position, EST, EVENT, 20, engine=engine)
+        with pytest.raises(IndexError, match="panel of 12"):
+            estimation_residuals(values, design, np.zeros((2, 2)), np.array(rows), position, EST, engine=engine)
+    fit = fit_linear(values, design, np.array([0, 11]), position, EST, EVENT, 20, engine=engine)
+    for window in ((-6, 0), (0, 6), (1, 0)):
+        with pytest.raises(IndexError, match="event window"):
+            window_sums(fit, design, position, EVENT[0], window, engine=engine)
+
+
+def test_arrays_of_many_events_are_taken_like_those_of_few(monkeypatch):
+    """By a mask, and by rows counted from the end, too."""
+    values, factors, _ = market(27, 1)
+    fit = fit_linear(values, LinearDesign(factors, None, True), *places(28, 12, 240), EST, EVENT, 20)
+    mask = np.random.default_rng(29).random(60) < 0.5
+    rows = np.array([-1, 3, -60, 59, 3])
+    monkeypatch.setattr(kernels, "CHUNK", 4)
+    for which in (mask, rows):
+        np.testing.assert_array_equal(fit.take(which).n_obs, fit.n_obs[which])
+        np.testing.assert_array_equal(fit.take(which).ar, fit.ar[which])
+    with pytest.raises(IndexError):
+        fit.take(np.array([0, 1, 2, 3, 60]))
+
+
+def test_a_constant_row_of_residuals_is_not_scored(engine):
+    """What its mean leaves of it is rounding."""
+    rng = np.random.default_rng(30)
+    constant = rng.normal(0, 0.01, (50, 1)) * np.ones(97)
+    sums = ResidualSums.zeros(1, 97)
+    sums.add(constant, np.zeros(50, np.int64), np.ones(50), engine=engine)
+    assert sums.scored.tolist() == [0.0]
+    assert not sums.scores.any()
+    assert not sums.counts.any()

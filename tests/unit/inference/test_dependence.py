@@ -10,6 +10,7 @@ import pytest
 
 import eventstudy as es
 from eventstudy.inference import estimation_summary, shared_dates
+from eventstudy.inference.sessions import mean_squares, session_sums, window_pass
 from eventstudy.kernels import ResidualSums
 
 EST = (-130, -11)
@@ -236,3 +237,25 @@ def test_a_row_without_variance_correlates_with_none(engine):
     found = estimation_summary(lambda rows: residuals[rows], np.zeros(3, np.int64), np.arange(3), 80)
     assert found.mean_correlation == pytest.approx(expected, rel=1e-12)
     np.testing.assert_array_equal(sums.counts, np.full((1, 80), 2.0))
+
+
+def test_chunks_of_long_estimation_windows_hold_fewer_events():
+    """Memory is bounded by residuals, whatever the length of the window."""
+    e = np.random.default_rng(31).normal(0, 0.01, (7, 8_192))
+    asked = []
+
+    def residuals(rows):
+        asked.append(len(rows))
+        return e[rows % 7]
+
+    rows = np.arange(1_100)
+    times = np.bincount(rows % 7)
+    sums = session_sums(residuals, np.zeros((1_100, 1)), None, rows)
+    np.testing.assert_allclose(sums.total, times @ e, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(mean_squares(residuals, rows), (e**2).mean(1)[rows % 7], rtol=1e-12)
+    ranks, share = window_pass(residuals, np.zeros((1_100, 1)), np.array([1]))
+    np.testing.assert_allclose(share[:, 0], (e > 0).mean(1)[rows % 7], rtol=1e-12)
+    np.testing.assert_allclose(ranks.above[0], times @ (e > 0) / 8_194.0, rtol=1e-9)
+    summary = estimation_summary(residuals, np.full(1_100, 9_000), rows, 8_192)
+    np.testing.assert_allclose(summary.portfolio, times @ e / 1_100, rtol=1e-9, atol=1e-12)
+    assert max(asked) * 8_192 * 8 <= 1 << 25
