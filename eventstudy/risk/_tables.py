@@ -43,12 +43,14 @@ def risk_tables(
             volume = abnormal_volume(
                 prices,
                 study.events.subset(res.kept),
-                estimation_window=study.estimation_window,  # type: ignore[arg-type]
+                estimation_window=study.estimation_window,
                 event_window=study.event_window,
                 min_obs=study.min_obs,
                 calendar=study.calendar,
                 missing=study.missing,
                 confidence=study.confidence,
+                exclude=study.exclude,
+                exclude_events=study.exclude_events,
             )
         ratios = {(one.start, one.end): volume.ratio(one) for one in windows}
         table = pd.concat(ratios, names=["start", "end"]).reset_index(level=[0, 1]).reset_index(drop=True)

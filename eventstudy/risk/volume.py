@@ -17,7 +17,7 @@ from eventstudy.models import MarketModel, MeanAdjusted
 from eventstudy.panel import ReturnPanel, wide_frame
 from eventstudy.results import EventStudyResults
 from eventstudy.study import EventStudy
-from eventstudy.windows import WindowLike
+from eventstudy.windows import EstimationLike, WindowLike
 
 __all__ = ["TURNOVER_CONSTANT", "VolumeResults", "abnormal_volume", "log_volume"]
 
@@ -167,7 +167,7 @@ def abnormal_volume(
     shares: Shares | None = None,
     market: str | Sequence[str] | None = None,
     constant: float = TURNOVER_CONSTANT,
-    estimation_window: WindowLike = (-270, -21),
+    estimation_window: EstimationLike = (-270, -21),
     event_window: WindowLike = (-10, 10),
     **options: Any,
 ) -> VolumeResults:
@@ -188,7 +188,8 @@ def abnormal_volume(
     constant : float
         Added to turnover in per cent before its logarithm.
     estimation_window, event_window, **options
-        Of :class:`eventstudy.EventStudy`: ``min_obs``, ``calendar``, ``missing``, ``on_error``, ``confidence``.
+        Of :class:`eventstudy.EventStudy`: ``min_obs``, ``calendar``, ``missing``, ``on_error``, ``confidence``,
+        ``exclude``, ``exclude_events``.
 
     Returns
     -------

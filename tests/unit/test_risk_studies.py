@@ -180,6 +180,19 @@ def test_tables_are_what_the_columns_allow(barred, full_bars, sample_prices):
         barred.risk.tables(pd.DataFrame())
 
 
+def test_volume_leaves_out_what_the_study_does(full_bars, quiet):
+    out = ("2024-12-20", "2025-01-03")
+    panel, events = es.ReturnPanel.from_prices(full_bars), es.Events.at("2025-01-27", BARS)
+    res = quiet(es.EventStudy(panel, events, es.MarketModel("SPY"), (-260, -11), (-5, 5), exclude=[out]))
+    at = full_bars.index.get_loc(pd.Timestamp("2025-01-27"))
+    logs = np.log(full_bars.field("volume")["MSFT"])
+    usual = logs.iloc[at - 260 : at - 10]
+    usual = usual[(usual.index < out[0]) | (usual.index > out[1])]
+    assert len(usual) < 250
+    found = res.risk.tables(full_bars, windows=[(0, 0)])["abnormal_volume"].set_index("ticker")
+    assert found.loc["MSFT", "ratio"] == pytest.approx(np.exp(logs.iloc[at] - usual.mean()), rel=1e-12)
+
+
 def test_a_dividend_is_no_move(barred, full_bars):
     """MSFT went ex dividend on 2024-11-21 (0.83 USD): the night in adjusted prices holds it."""
     plain = {name: full_bars.field(name) for name in ("open", "high", "low", "close")}
